@@ -106,7 +106,7 @@ def main() -> None:
         lines = exposures_of(aggregates.copies(files))
         day = (START + timedelta(days=number)).date()
         began, worked = time.perf_counter(), time.process_time()
-        before = aggregates.remembered(shop_days[-aggregates.REMEMBERED_DAYS :])
+        before = aggregates.Remembered(shop_days)
         accepted = aggregates.events(aggregates.copies(files), RULES, before)
         past = aggregates.past(shop_days[-aggregates.PAST_DAYS :])
         shown = aggregates.exposures([lines], "home", day)

@@ -320,7 +320,7 @@ def test_days_add_up_to_the_whole(
     for begin, end in pairwise(edges):
         within = pl.col("at").is_between((START + begin) * 1000, (START + end) * 1000, closed="left")
         accepted = [row for row in rows if begin <= int(row["TIMESTAMP"]) - START < end]
-        day = read(accepted, aggregates.remembered(shop_days))
+        day = read(accepted, Remembered(shop_days))
         days.append(aggregates.day(exposures.filter(within), day, days, Beside(unit_of=unit)))
         shop_days.append(day.shop_day())
 

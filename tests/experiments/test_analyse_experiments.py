@@ -3,7 +3,7 @@
 
 import html
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -278,3 +278,59 @@ def test_a_week_is_mailed_once_and_again_only_if_the_bus_did_not_take_it(
     page = bucket.get_object(Bucket=BUCKET, Key="reports/demo/shelves/weeks/2026-11-02.html")["Body"].read().decode()
     assert all(day in page for day in ("2026-11-02", "2026-11-08"))
     release_store.delete(table, TABLE, "demo", "weekly-mail")
+
+
+def till(shop: Drop, run: str, orders: Iterable[tuple[str, int, str, str]]) -> None:
+    """Drop a till's file: users, seconds since the start, items and order numbers, at ten each."""
+    rows = [
+        {
+            "USER_ID": user,
+            "ITEM_ID": item,
+            "EVENT_TYPE": "Purchase",
+            "TIMESTAMP": str(int(START.timestamp()) + at),
+            "EVENT_VALUE": "10",
+            "RECEIPT_NO": number,
+        }
+        for user, at, item, number in orders
+    ]
+    names = ("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP", "EVENT_VALUE", "RECEIPT_NO")
+    shop(f"imports/demo/{run}/interactions/part-0.csv", copy(rows, names))
+
+
+def test_orders_that_come_by_a_nightly_drop_alone_make_a_verdict(shop: Drop, bucket: "S3Client") -> None:
+    happen(shop, {"own": 0.0, "best": 0.0})
+    every = []
+    for day in range(7):
+        users = [user for user in range(day, USERS, 7) if user // 2 % 100 < (20, 30)[user % 2]]
+        every += [(f"u{user}", day * 86_400 + 40_000, "i1", f"n{user}") for user in users]
+        # Each night's file repeats what the ones before had.
+        till(shop, f"r{day}", every)
+        if day % 3 == 0:
+            round_at(day + 1.1)
+
+    control, best = report(bucket)["variants"]
+    assert (control["orders"], best["orders"], best["revenue"]) == (240, 360, 3600)
+    assert report(bucket)["verdict"]["state"] == "ship"
+
+
+def test_an_order_that_was_sent_and_imported_counts_once_also_where_the_file_is_late(
+    shop: Drop, bucket: "S3Client"
+) -> None:
+    happen(shop, {"own": 0.0, "best": 0.0}, days=1)
+    sent = [
+        buy(100, "u0", orderId="n1"),
+        buy(200, "u0"),
+        buy(300, "u0", item="i2", orderId="n3"),
+    ]
+    shop(f"events/demo/{START:%Y/%m/%d}/sent.csv", copy(sent))
+    round_at(1)
+    round_at(4)
+
+    # n1 has another second there, and the others another number or none. The past does not count.
+    told = [("u0", 101, "i1", "n1"), ("u0", 200, "i1", "n2"), ("u0", 300, "i2", ""), ("u0", -50, "i3", "n0")]
+    till(shop, "late", [*told, ("u0", 400, "i1", "n4"), ("u0", 400, "i2", "n4"), ("nobody", 400, "i2", "n5")])
+    round_at(4.1)
+    round_at(4.2)
+
+    control = report(bucket)["variants"][0]
+    assert (control["orders"], control["buyers"], control["revenue"]) == (4, 1, 50)

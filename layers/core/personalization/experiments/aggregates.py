@@ -24,8 +24,6 @@ VariantIn = Callable[[str], int]
 RETURN = "return"
 PAST_DAYS = 14
 """The whole days before a unit's first one, which are its past."""
-REMEMBERED_DAYS = 30
-"""The days before that tell what was sent already."""
 _TEXTS = (
     "USER_ID",
     "ITEM_ID",
@@ -61,6 +59,7 @@ _OUTCOMES = pl.Schema(
         "list": pl.String,
         "recommendation": pl.String,
         "shown": pl.UInt32,
+        "moment": pl.UInt64,
     }
 )
 EXPOSURES = pl.Schema({"unit": pl.String, "variant": pl.String, "placement": pl.String, "at": pl.Int64})
@@ -123,9 +122,16 @@ class Rules:
 class Remembered:
     """What earlier days tell a day of the same shop."""
 
-    seen: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"unit": pl.String, "seen": pl.UInt64}))
-    """The lines and the orders of each unit, by hash."""
+    days: Sequence[pl.DataFrame] = ()
+    """As `Events.shop_day` returns them."""
     currency: str | None = None
+
+    def seen(self, units: pl.Series) -> pl.DataFrame:
+        """Return the orders of some units and their lines, by hash."""
+        empty = pl.DataFrame(schema={"unit": pl.String, "seen": pl.UInt64})
+        is_wanted = pl.col("unit").is_in(units.implode())
+        days = (rows.filter(is_wanted).select("unit", "seen").explode("seen").drop_nulls() for rows in self.days)
+        return pl.concat([empty, *days]).unique()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +156,8 @@ class Events:
     def shop_day(self, viewable: pl.DataFrame | None = None) -> pl.DataFrame:
         """Return the day's figures of all units, exposed or not: the past of later exposures."""
         lines = self.outcomes.filter(pl.col("line").is_not_null())
-        seen = pl.concat([lines.select("unit", seen="line"), _bought(lines).select("unit", seen="order")]).unique()
+        hashes = (lines.select("unit", seen="line"), _bought(lines).select("unit", seen="order"))
+        seen = pl.concat([*hashes, lines.select("unit", seen="moment").drop_nulls()]).unique()
         seen = seen.sort("unit", "seen").group_by("unit", maintain_order=True).agg("seen")
         on_screen = _on_screen(viewable).group_by("unit").agg(pl.col("items").sum().alias("viewable"))
         days = self.units
@@ -189,7 +196,12 @@ def copies(files: Iterable[bytes]) -> pl.DataFrame:
         header, _, rows = text.partition(b"\n")
         by_header.setdefault(header, []).append(rows if rows.endswith(b"\n") or not rows else rows + b"\n")
     frames = [
-        pl.read_csv(b"\n".join([header, b"".join(rows)]), infer_schema=False) for header, rows in by_header.items()
+        pl.read_csv(
+            b"\n".join([header, b"".join(rows)]),
+            infer_schema=False,
+            columns=[name for name in header.decode().strip().split(",") if name in _TEXTS],
+        )
+        for header, rows in by_header.items()
     ]
     # Copies from before a column was added lack it.
     padded = (
@@ -199,23 +211,36 @@ def copies(files: Iterable[bytes]) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=dict.fromkeys(_TEXTS, pl.String)), *padded])
 
 
-def events(rows: pl.DataFrame, rules: Rules, before: Remembered) -> Events:
+def events(rows: pl.DataFrame, rules: Rules, before: Remembered, imported: pl.DataFrame | None = None) -> Events:
     """Return the events of a day's copies.
 
     A user's purchases with one `orderId` are one order with a line for each item, however often they are sent. Without
     an `orderId`, purchases of the same second are one order, and only a repeated `eventId` is known to be the same. A
     value is a line's whole amount; without it, `price` times `quantity`. A negative purchase is a return. An order that
     comes back stays an order, and its money and items are subtracted.
+
+    An imported order that was sent as well counts once: it has the same `orderId`, or the same user, item and second.
+
+    Args:
+        rows: the copies.
+        rules: how they are read.
+        before: what earlier days tell.
+        imported: the lines of the day that came by a drop, as `imported_orders.LINES` has them.
     """
-    kind, purchase = pl.col("kind"), _plain(rules.purchase)
+    kind, purchase = pl.col("kind"), plain_type(rules.purchase)
     rows, units = _read(rows, rules)
+    rows = rows.with_columns(pl.lit(value=False).alias("imported"))
+    if imported is not None:
+        lines = imported.drop("day").with_columns(pl.lit("").alias("id"), pl.lit(value=True).alias("imported"))
+        rows = pl.concat([rows, lines], how="diagonal")
     rows = rows.join(_shown(rows["list"].drop_nulls(), rules.variant_in), on="list", how="left", maintain_order="left")
     clicks = rows.filter(kind.is_in(["click", "view"]) & pl.col("list").is_not_null())
     names = clicks.select("list", "item").iter_rows()
     clicks = clicks.with_columns(pl.Series("line", [_hash("\0".join(name)) for name in names], pl.UInt64))
-    clicks = _new(clicks, before.seen)
+    seen = before.seen(rows["unit"].unique())
+    clicks = _new(clicks, seen)
     carts = rows.filter(kind == "addtocart")
-    lines = _lines(rows.filter(kind.is_in([purchase, RETURN])), before.seen)
+    lines = _lines(rows.filter(kind.is_in([purchase, RETURN])), seen)
     named = Counter(lines["currency"].drop_nulls().to_list())
     currency = before.currency or rules.currency or min(named, key=lambda code: (-named[code], code), default=None)
     is_ours = pl.col("currency").is_null() | pl.col("currency").eq_missing(pl.lit(currency))
@@ -307,12 +332,6 @@ def unexposed(days: Iterable[pl.DataFrame]) -> tuple[int, int]:
     return shown.height, shown.filter(~pl.col("exposed")).height
 
 
-def remembered(shop_days: Iterable[pl.DataFrame], currency: str | None = None) -> Remembered:
-    """Return what earlier days of a shop tell the next one."""
-    frames = (rows.select("unit", "seen").explode("seen").drop_nulls() for rows in shop_days)
-    return Remembered(pl.concat([Remembered().seen, *frames]).unique(), currency)
-
-
 def past(shop_days: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Return what units did on the days before an exposure; a unit without a row has no past."""
     names = ["unit", *_PAST_COUNTS.values(), "returned", "values"]
@@ -355,19 +374,23 @@ def left(rows: pl.DataFrame, units: Collection[str]) -> pl.DataFrame:
 
 def _read(rows: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return what counts of the events, typed and with their units, each once, oldest first; and all events by unit."""
-    kinds = rows["EVENT_TYPE"].drop_nulls().unique()
-    plain = pl.DataFrame({"EVENT_TYPE": kinds, "kind": [_plain(name) for name in kinds]}, schema_overrides=_STRINGS)
-    rows = rows.join(plain, on="EVENT_TYPE", maintain_order="left").with_columns(
-        pl.coalesce(_given("USER_ID"), pl.lit(_VISITOR) + _given("VISITOR"), _given("SESSION_ID")).alias("who")
+    kinds = {name: plain_type(name) for name in rows["EVENT_TYPE"].drop_nulls().unique()}
+    rows = rows.with_columns(
+        pl.col("EVENT_TYPE").replace_strict(kinds, default=None, return_dtype=pl.String).alias("kind"),
+        pl.coalesce(_given("USER_ID"), pl.lit(_VISITOR) + _given("VISITOR"), _given("SESSION_ID")).alias("who"),
     )
-    rows = rows.filter(pl.col("who").is_not_null())
-    counts = rows.group_by("who").agg(pl.col("EVENT_ID").n_unique().cast(pl.UInt32).alias("events"))
+    rows = rows.filter(pl.col("who").is_not_null(), pl.col("kind").is_not_null())
+    ids = rows.select("who", pl.col("EVENT_ID").hash().alias("id"))
+    # Few are sent twice, and only these are compared by user.
+    is_repeated = ids["id"].is_duplicated()
+    ids = pl.concat([ids.filter(~is_repeated), ids.filter(is_repeated).unique()])
+    counts = ids.group_by("who").agg(pl.len().cast(pl.UInt32).alias("events"))
     names = [name[1:] if name.startswith(_VISITOR) else rules.unit_of(name) for name in counts["who"]]
     named = pl.Series("unit", names, pl.String)
     units = counts.with_columns(named)
     # Most events are views of no list: only the others are worth their order.
     listed = pl.col("kind").is_in(["click", "view"]) & _given("LIST_ID").is_not_null()
-    typed = _typed(rows.filter(pl.col("kind").is_in(["addtocart", RETURN, _plain(rules.purchase)]) | listed))
+    typed = _typed(rows.filter(pl.col("kind").is_in(["addtocart", RETURN, plain_type(rules.purchase)]) | listed))
     typed = typed.unique(["who", "id"], keep="first", maintain_order=True)
     typed = typed.join(units.select("who", "unit"), on="who", how="left", maintain_order="left")
     return typed, units.select("unit", "events")
@@ -409,7 +432,7 @@ def _objects(lines: bytes, schema: Mapping[str, pl.DataType | type[pl.DataType]]
         )
 
 
-def _plain(event_type: str) -> str:
+def plain_type(event_type: str) -> str:
     """Return an event type without its spelling: add_to_cart is AddToCart."""
     return "".join(filter(str.isalnum, event_type)).lower()
 
@@ -436,10 +459,20 @@ def _lines(rows: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
     keys = rows.select("orderId", "time", "item", "id", "isReturn").iter_rows()
     hashes = [_hashes(*key) for key in keys]
     rows = rows.with_columns(
-        pl.Series("order", [order for order, _ in hashes], pl.UInt64),
-        pl.Series("line", [line for _, line in hashes], pl.UInt64),
+        pl.Series("order", [order for order, _, _ in hashes], pl.UInt64),
+        pl.Series("line", [line for _, line, _ in hashes], pl.UInt64),
+        # An even number for what was sent, and the odd one after it for the same where it was imported.
+        pl.Series("moment", [moment & ~1 for _, _, moment in hashes], pl.UInt64) + pl.col("imported").cast(pl.UInt64),
     )
-    rows = _new(rows, seen)
+    sent = rows.filter(~pl.col("imported")).select("unit", seen="moment")
+    rows = _new(rows, seen).with_columns(pl.col("moment").xor(pl.lit(1, pl.UInt64)).alias("twin"))
+    rows = rows.join(
+        pl.concat([seen.select("unit", "seen"), sent]),
+        left_on=["unit", "twin"],
+        right_on=["unit", "seen"],
+        how="anti",
+        maintain_order="left",
+    )
     bought = ~pl.col("isReturn")
     is_first = pl.struct("unit", "order", "isReturn").is_first_distinct() & bought
     before = seen.select("unit", pl.col("seen").alias("order"), pl.lit(value=True).alias("begun")).unique()
@@ -470,16 +503,17 @@ def _new(rows: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
 _MEMBERS = ("orderId", "quantity", "price", "currency")
 
 
-def _hashes(order_id: str | None, time: int, item: str, event_id: str, is_return: bool) -> tuple[int, int]:
-    """Return the hashes of an order and of its line, the same on every day and in every version."""
+def _hashes(order_id: str | None, time: int, item: str, event_id: str, is_return: bool) -> tuple[int, int, int]:
+    """Return the hashes of an order, its line and its item's time, the same on every day and in every version."""
     order = f"#{order_id}" if order_id is not None else f"@{time}"
     line = f"{order}\0{item}\0{'return' if is_return else ''}"
+    moment = f"@{time}\0{item}\0{'return' if is_return else ''}\0moment"
     if order_id is None:
         line += f"\0{event_id}"
     elif is_return:
         # An item may come back in two parts.
         line += f"\0{time}"
-    return _hash(order), _hash(line)
+    return _hash(order), _hash(line), _hash(moment)
 
 
 def _hash(text: str) -> int:
@@ -514,8 +548,10 @@ def _without_strange_returns(since: pl.DataFrame, days: Iterable[pl.DataFrame]) 
     keys = ["unit", "variant", "order"]
     earlier = (rows.select("unit", "variant", order="counted").explode("order").drop_nulls() for rows in days)
     ours = pl.concat([_bought(since).select(keys), *earlier]).unique()
-    is_back = pl.col("named") & pl.col("itemsBack").is_not_null()
-    rest = since.filter(~is_back.fill_null(value=False))
+    is_back = (pl.col("named") & pl.col("itemsBack").is_not_null()).fill_null(value=False)
+    if since.filter(is_back).is_empty():
+        return since
+    rest = since.filter(~is_back)
     return pl.concat([rest, since.filter(is_back).join(ours, on=keys, how="semi")])
 
 

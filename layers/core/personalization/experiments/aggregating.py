@@ -9,10 +9,11 @@ from typing import Protocol, Self
 
 import polars as pl
 
-from personalization.experiments import aggregates
+from personalization.experiments import aggregates, imported_orders
 from personalization.experiments.aggregates import Beside, Events, Rules
 from personalization.experiments.day_files import DayFiles, ShopDay
 from personalization.experiments.experiment import Experiment
+from personalization.experiments.imported_orders import Calendar
 from personalization.experiments.links import Links, links_of
 
 SETTLED = timedelta(days=2)
@@ -110,11 +111,12 @@ def make(
     day = min((start - aggregates.PAST_DAYS * _DAY for start in starts.values()), default=today + _DAY)
     if companion is not None:
         day = min(day, companion.first)
+    settled = _settled_days(files, day, today)
+    calendar = _calendar(day, min(starts.values(), default=today), today, settled)
+    imported = aggregates.left(_imported(files, rules, calendar, late, today), erased)
     while day <= today and not late():
         is_settled = day < today - SETTLED
-        shop_day = files.shop_day(day) if is_settled else None
-        if shop_day is not None and not shop_day.settled:
-            shop_day = None
+        shop_day = settled.get(day)
         missing = [
             experiment
             for experiment in experiments
@@ -125,7 +127,8 @@ def make(
         joins = companion is not None and companion.first <= day and (not is_settled or companion.needs(day))
         if shop_day is None or missing or joins:
             copies = files.copies(day)
-            accepted = _accepted(copies, rules, shop_days, day)
+            orders = imported.filter(pl.col("day") == day)
+            accepted = aggregates.events(copies, rules, _remembered(shop_days), orders)
             viewable = aggregates.impressions(files.impressions(day), rules.variant_in)
             lines = files.exposures(day) if shop_day is None or missing else []
         if shop_day is None and accepted is not None:
@@ -164,15 +167,38 @@ def make(
         currency=_currency(shop_days),
         foreign=dict(sorted(foreign.items())),
         unvalued=sum(shop_day.unvalued for shop_day in since),
-        busy=frozenset(day for day, shop_day in shop_days.items() if shop_day.rows.height),
+        busy=frozenset(day for day, shop_day in shop_days.items() if shop_day.rows["events"].sum()),
         whole=day > today,
         links=links,
     )
 
 
-def _accepted(copies: pl.DataFrame, rules: Rules, shop_days: Mapping[date, ShopDay], day: date) -> Events:
-    lately = (made.rows for before, made in shop_days.items() if before >= day - aggregates.REMEMBERED_DAYS * _DAY)
-    return aggregates.events(copies, rules, aggregates.remembered(lately, _currency(shop_days)))
+def _settled_days(files: DayFiles, first: date, today: date) -> dict[date, ShopDay]:
+    """Return the days of the shop that are not made again."""
+    days = (first + number * _DAY for number in range((today - SETTLED - first).days))
+    stored = {day: files.shop_day(day) for day in days}
+    return {day: shop_day for day, shop_day in stored.items() if shop_day is not None and shop_day.settled}
+
+
+def _calendar(first: date, start: date, today: date, settled: Collection[date]) -> Calendar:
+    now = int(datetime(today.year, today.month, today.day, tzinfo=UTC).timestamp()) + 86_399
+    return Calendar(first=first, start=start, oldest_open=max(first, today - SETTLED), closed=settled, now=now)
+
+
+def _imported(files: DayFiles, rules: Rules, calendar: Calendar, late: Callable[[], bool], today: date) -> pl.DataFrame:
+    """Return the lines of orders that came by drops, after import copies that are new were read."""
+    imported = files.imported(calendar.first)
+    for key in files.unread_copies():
+        if late():
+            break
+        lines = imported_orders.lines(files.import_copy(key), rules, calendar, imported)
+        files.put_imported(key, today, lines)
+        imported = pl.concat([imported, lines])
+    return imported
+
+
+def _remembered(shop_days: Mapping[date, ShopDay]) -> aggregates.Remembered:
+    return aggregates.Remembered([made.rows for made in shop_days.values()], _currency(shop_days))
 
 
 def _shop_day(accepted: Events, viewable: pl.DataFrame | None, erased: Collection[str], *, settled: bool) -> ShopDay:

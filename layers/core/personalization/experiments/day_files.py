@@ -4,7 +4,7 @@
 `aggregates/<shop>/days/<day>.parquet` has all units of the shop, `aggregates/<shop>/experiments/<name>/<day>.parquet`
 those of an experiment, and `aggregates/<shop>/links/<day>.parquet` which of them are one. What an event says of its day
 as a whole lies in the first one's metadata. `placements/` and `touches/` beside them have a shop's lists, and what
-later days need to join orders to them.
+later days need to join orders to them; `imported/` has what `imported_orders` says.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from personalization.core.aws import objects
-from personalization.experiments import aggregates, exposures
+from personalization.experiments import aggregates, exposures, imported_orders
 from personalization.experiments.links import Links
 
 if TYPE_CHECKING:
@@ -65,6 +65,27 @@ class DayFiles:
     def impressions(self, day: date) -> Iterator[bytes]:
         """Return a day's lists on screen."""
         return self._files(f"impressions/{self._shop}/{day:%Y/%m/%d}/")
+
+    def imported(self, since: date) -> pl.DataFrame:
+        """Return the lines of orders that count on some day from one on."""
+        # A line counts on the day of its reading at the latest.
+        keys = (key for key in self._imported_keys() if key.removeprefix(self._imported_folder) >= since.isoformat())
+        return pl.concat([pl.DataFrame(schema=imported_orders.LINES), *map(_rows, self._read(keys))])
+
+    def unread_copies(self) -> list[str]:
+        """Return the keys of import copies of interactions that were not read yet."""
+        folder = f"imports/{self._shop}/"
+        keys = filter(imported_orders.is_copy, objects.list_keys(self._s3, self._bucket, folder))
+        done = {key.removesuffix(".parquet").rpartition("-")[2] for key in self._imported_keys()}
+        return sorted(key for key in keys if imported_orders.digest(key) not in done)
+
+    def import_copy(self, key: str) -> Iterator[bytes]:
+        return objects.stream_from(self._s3, self._bucket, key, None, 0)
+
+    def put_imported(self, key: str, day: date, lines: pl.DataFrame) -> None:
+        """Store what was read of an import copy on a day, also where that is nothing: it is not read again."""
+        name = f"{self._imported_folder}{day.isoformat()}-{imported_orders.digest(key)}.parquet"
+        objects.put_bytes(self._s3, self._bucket, name, _parquet(lines, {}))
 
     def shop_day(self, day: date) -> ShopDay | None:
         data = objects.get_bytes(self._s3, self._bucket, self._key("days", day))
@@ -128,6 +149,13 @@ class DayFiles:
     def _erased_folder(self) -> str:
         # Everything in work/ expires after a week, when no day is made again.
         return f"work/{self._shop}/experiments/deletions/"
+
+    @property
+    def _imported_folder(self) -> str:
+        return f"{FOLDER}/{self._shop}/imported/"
+
+    def _imported_keys(self) -> Iterator[str]:
+        return objects.list_keys(self._s3, self._bucket, self._imported_folder)
 
     def _key(self, folder: str, day: date) -> str:
         return f"{FOLDER}/{self._shop}/{folder}/{day.isoformat()}.parquet"
