@@ -55,7 +55,7 @@ def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, objec
 
 
 # Copies of events and impressions have listIds that were checked.
-_told = lru_cache(1 << 16)(list_ids.told)
+_told = lru_cache(1 << 18)(list_ids.told)
 
 
 def _variant_in(list_id: str) -> int:
@@ -69,5 +69,9 @@ def _facts_of(list_id: str) -> ListFacts | None:
     if told is None:
         return None
     name = told.name.removeprefix(list_ids.PLACEMENT)
-    promoted = datetime.fromtimestamp(told.release, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return ListFacts(name if name != told.name else f"/{name}", told.variant, promoted, told.at)
+    return ListFacts(name if name != told.name else f"/{name}", told.variant, _moment(told.release), told.at)
+
+
+@lru_cache
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,6 +2,7 @@
 """What the shelves earned: figures beside those of before, what is proven and what is wrong, in two languages."""
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -193,3 +194,12 @@ def test_a_mail_has_a_line_for_everything_in_the_shops_language() -> None:
     assert lines["page"] == "s3://b/page"
     assert lines["problems"] == "cart: 보인 것이 없습니다."
     assert not any("\n" in line for line in lines.values())
+
+
+def test_the_first_day_of_a_picture_is_written_whole() -> None:
+    month = {TODAY - timedelta(days=number): placed(home=HOME) for number in range(1, 29)}
+    document = shelf_report.document(month, Span.of("month", TODAY), facts())
+
+    drawn = shelf_report.page(pages.with_codes(document))
+
+    assert re.search(r"<text x='(\d+\.\d)' [^>]*>11-03</text>", drawn)[1] == "30.0"  # type: ignore[index]

@@ -9,6 +9,8 @@ WIDTH = 720
 _NAME, _VALUE, _ROW, _THICK, _THIN = 190, 130, 40, 16, 7
 _LEFT, _TOP, _TALL, _BOTTOM = 8, 22, 130, 26
 _LETTERS = 20
+_HALF_DATE = 22
+"""Half of a date's width, so that the first one is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ def columns(days: Sequence[Column], words: Mapping[str, str]) -> str:
         )
         if len(days) <= 7 or number % 7 == 0:
             drawn.append(
-                f"<text x='{x + wide / 2:.1f}' y='{_TOP + _TALL + 18}' text-anchor=middle>{day.day[5:]}</text>"
+                f"<text x='{max(x + wide / 2, _LEFT + _HALF_DATE):.1f}' y='{_TOP + _TALL + 18}' text-anchor=middle>"
+                f"{day.day[5:]}</text>"
             )
     ground = _TOP + _TALL
     label = escape(words["label"].format(first=days[0].day, last=days[-1].day, most=_number(most)), quote=True)
