@@ -173,7 +173,7 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "tests/storefront",
-        "shop test_catalogue test_checks test_own_shop test_publishing test_server test_strangers",
+        "shop test_catalogue test_checks test_experiment test_own_shop test_publishing test_server test_strangers",
         "a page has a catalogue and a server without a cloud",
     ),
     (

@@ -81,12 +81,12 @@ class Shopper:
 
 
 @pytest.fixture(autouse=True)
-def _shop(personalize: FakePersonalize, table: "DynamoDBClient", start_file: Drop, queues: Queues) -> Iterator[None]:
+def _shop(personalize: FakePersonalize, table: "DynamoDBClient", drop: Drop, queues: Queues) -> Iterator[None]:
     """A shop with an experiment; containers have just started."""
     items = [{"itemId": f"i{number}", "score": 0.1} for number in range(12)]
     personalize.says("GetRecommendations", {"recommendationId": "RID-1", "itemList": items})
     assert queues.impressions
-    start_file(experiment(), "")
+    follow_file(drop, experiment())
     containers.start(answers, records)
     yield
     release_store.delete(table, TABLE, "demo", "experiments")
@@ -94,19 +94,14 @@ def _shop(personalize: FakePersonalize, table: "DynamoDBClient", start_file: Dro
         table.delete_item(TableName=SHOPPER_EVENTS, Key={name: item[name] for name in ("shopper", "event")})
 
 
-@pytest.fixture
-def start_file(drop: Drop) -> Drop:
-    """Follows a file of experiments."""
-
-    def followed(text: str, _: str | bytes) -> Event:
-        drop("drops/demo/settings.yaml", SETTINGS)
-        drop(f"events/demo/{datetime.now(UTC):%Y/%m/%d}/000000-1.csv", "USER_ID\n1\n")
-        drop("drops/demo/experiments.yaml", text)
-        event = load("follow_settings")
-        event["detail"]["object"]["key"] = "drops/demo/experiments.yaml"
-        return cast("Event", follow(event, None))
-
-    return followed
+def follow_file(drop: Drop, text: str) -> None:
+    """Drop a file of experiments for a shop with events of today, and follow it."""
+    drop("drops/demo/settings.yaml", SETTINGS)
+    drop(f"events/demo/{datetime.now(UTC):%Y/%m/%d}/000000-1.csv", "USER_ID\n1\n")
+    drop("drops/demo/experiments.yaml", text)
+    event = load("follow_settings")
+    event["detail"]["object"]["key"] = "drops/demo/experiments.yaml"
+    follow(event, None)
 
 
 def report(bucket: "S3Client", printed: str, table: "DynamoDBClient", queues: Queues, hours: float = 1) -> Any:  # noqa: ANN401 - JSON
@@ -246,10 +241,8 @@ def test_a_user_who_objects_is_introduced_by_no_visitor(table: "DynamoDBClient")
     records.handler(event | {"body": '{"enabled": true}'}, None)
 
 
-def test_without_an_experiment_nobody_is_introduced_and_nothing_is_read(
-    table: "DynamoDBClient", start_file: Drop
-) -> None:
-    start_file("", "")
+def test_without_an_experiment_nobody_is_introduced_and_nothing_is_read(table: "DynamoDBClient", drop: Drop) -> None:
+    follow_file(drop, "")
     containers.start(answers, records)
     reads: list[Any] = []
     clients.dynamodb_once().meta.events.register(

@@ -46,6 +46,10 @@ class Api:
         end = datetime.now(UTC) + timedelta(minutes=self.minutes)
         return 201, {"token": session, "sessionId": session, "userId": session, "expiresAt": end.isoformat()}
 
+    def respond(self, method: str, address: str, body: Any) -> tuple[int, object]:  # noqa: ANN401 - any document
+        """Answer a request; its address has a query."""
+        return self.answer(method, urlsplit(address).path, body)
+
     def answer(self, method: str, path: str, body: Any) -> tuple[int, object]:  # noqa: ANN401 - any document
         if path.endswith("/sessions"):
             return self.session(body)
@@ -105,7 +109,7 @@ def listening(api: Api) -> Iterator[Api]:
             body = json.loads(self.rfile.read(length)) if length else None
             headers = {name.lower(): value for name, value in self.headers.items()}
             api.requests.append((self.command, self.path, headers, body))
-            status, content = api.answer(self.command, urlsplit(self.path).path, body)
+            status, content = api.respond(self.command, self.path, body)
             raw = json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
