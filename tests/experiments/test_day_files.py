@@ -17,7 +17,7 @@ from personalization.experiments.experiment import Experiment, Slice, Variant
 from personalization.experiments.shelf_days import ListFacts, ShelfRules
 from personalization.experiments.shelf_files import ShelfFiles, between
 
-from tests.experiments.test_aggregates import DAY, RULES, START, buy, copy, event, unit
+from tests.experiments.test_aggregates import COLUMNS, DAY, RULES, START, buy, copy, event, unit
 from tests.handlers.samples import BUCKET
 
 if TYPE_CHECKING:
@@ -181,3 +181,21 @@ def test_an_erasure_leaves_sums_of_placements_and_takes_the_clicks(bucket: "S3Cl
     assert touches[0]["unit"].to_list() == [unit("u2")]
     (shop, *_) = between(files(), DAY, DAY)[DAY].to_dicts()
     assert shop["clicks"] == 2
+
+
+def test_a_click_before_a_login_counts_where_the_user_buys_later_and_objects_with_them(bucket: "S3Client") -> None:
+    clicked = {**event("View", 5, "", listed="a", session="s1"), "VISITOR": unit("v")}
+    bought = {**buy(86_400, "u1", session="s2"), "VISITOR": unit("v")}
+    for number, row in enumerate((clicked, bought)):
+        key = f"events/demo/{on(number):%Y/%m/%d}/1.csv"
+        bucket.put_object(Bucket=BUCKET, Key=key, Body=copy([row], (*COLUMNS, "VISITOR")))
+
+    def orders_of(*left_out: str) -> list[int]:
+        rules = ShelfRules(facts_of=lambda _: ListFacts("home", 0, "r", START), unit_of=unit, left_out=left_out)
+        companion = ShelfFiles(files(), rules, on(1))
+        aggregating.make(files(), RULES, [], on(1), lambda: False, Also(companion=companion))
+        days = between(files(), on(1), on(1))
+        return [row["orders"] for row in days[on(1)].to_dicts() if row["level"] == "placement"]
+
+    assert orders_of() == [1]
+    assert orders_of(unit("u1")) == []

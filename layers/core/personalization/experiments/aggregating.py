@@ -61,8 +61,8 @@ class Companion(Protocol):
     def needs(self, day: date) -> bool:
         """Return whether the events of a settled day must be read for it."""
 
-    def made(self, day: date, accepted: Events, viewable: pl.DataFrame, *, settled: bool) -> None:
-        """Take a day's events and items on screen; days come in order, each of those that it needs."""
+    def made(self, day: date, accepted: Events, viewable: pl.DataFrame, links: Links, *, settled: bool) -> None:
+        """Take a day's events and items on screen, and who is one unit; days come in order, all that it needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +138,7 @@ def make(
             shop_day = _shop_day(accepted, viewable, erased, settled=is_settled)
             files.put_shop_day(day, shop_day)
         if companion is not None and joins and accepted is not None and viewable is not None:
-            companion.made(day, accepted, viewable, settled=is_settled)
+            companion.made(day, accepted, viewable, links, settled=is_settled)
         if missing and accepted is not None:
             joined = accepted.joined(links)
             on_screen = None if viewable is None else links.joined(viewable)

@@ -10,6 +10,7 @@ import polars as pl
 from personalization.experiments import shelf_days
 from personalization.experiments.aggregates import Events
 from personalization.experiments.day_files import DayFiles
+from personalization.experiments.links import Links
 from personalization.experiments.shelf_days import ShelfRules
 
 DAYS = 29
@@ -39,13 +40,15 @@ class ShelfFiles:
     def needs(self, day: date) -> bool:
         return day not in self._settled
 
-    def made(self, day: date, accepted: Events, viewable: pl.DataFrame, *, settled: bool) -> None:
+    def made(self, day: date, accepted: Events, viewable: pl.DataFrame, links: Links, *, settled: bool) -> None:
+        # Whoever clicked before a login may be somebody who objects.
+        rules = replace(self._rules, left_out=links.all_of(self._rules.left_out))
         before = (
-            shelf_days.needed(rows, earlier, day, self._rules.window)
+            links.joined(shelf_days.needed(rows, earlier, day, rules.window))
             for earlier, rows in sorted(self._touches.items())
             if earlier < day
         )
-        done = shelf_days.shelf_day(accepted, viewable, before, self._rules)
+        done = shelf_days.shelf_day(accepted.joined(links), links.joined(viewable), before, rules)
         self._touches[day] = done.touches
         # The second one says that both are there.
         self._files.put_table(PLACEMENTS, day, done.rows, settled=settled)
