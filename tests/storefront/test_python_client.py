@@ -17,11 +17,13 @@ import pytest
 from tests.docs.pages import ROOT, read
 
 if TYPE_CHECKING:
-    from storefront.client.python.shop_client import ApiError, ShopClient, event, origin
+    from storefront.client.python.shop_client import ApiError, ShopClient, event, new_visitor_id, origin
 else:
     # Pytest's `storefront` is the folder of these tests.
     told = runpy.run_path(str(ROOT / "storefront/client/python/shop_client/__init__.py"))
-    ApiError, ShopClient, event, origin = (told[name] for name in ("ApiError", "ShopClient", "event", "origin"))
+    ApiError, ShopClient, event, new_visitor_id, origin = (
+        told[name] for name in ("ApiError", "ShopClient", "event", "new_visitor_id", "origin")
+    )
 
 Reply = tuple[int, dict[str, str], bytes]
 PATHS = json.loads(read("functions/get_recommendations/openapi.json"))["paths"]
@@ -102,6 +104,19 @@ def test_a_page_is_asked_for_in_one_call(api: Api) -> None:
     ((method, path, _, body),) = api.requests
     assert (method, path) == ("POST", "/v1/shops/my%20shop/users/u%201/placements")
     assert body == {"placements": ["home"], "itemId": "i9", "excludeItemIds": ["i8"]}
+
+
+def test_a_visitors_id_goes_with_a_page_with_events_and_with_what_was_seen(api: Api) -> None:
+    api.replies = [reply(200, {"placements": [], "accepted": 1})]
+    visitor_id = new_visitor_id()
+    assert re.fullmatch("[A-Za-z0-9_-]{21}[AQgw]", visitor_id)
+    assert visitor_id != new_visitor_id()
+    shop = client(api)
+    shop.page("u1", ["home"], visitor_id=visitor_id)
+    shop.send("s", [event("View", itemId="i")], visitor_id=visitor_id)
+    shop.seen("s", [{"listId": "L-1", "itemIds": ["i"]}], visitor_id=visitor_id)
+    assert api.requests[0][1].endswith(f"/users/u1/placements?visitorId={visitor_id}")
+    assert [request[3]["visitorId"] for request in api.requests[1:]] == [visitor_id] * 2
 
 
 def test_an_event_says_from_which_answer_it_came_and_what_was_shown(api: Api) -> None:
