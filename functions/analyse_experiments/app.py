@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Analyse experiments and placements, every hour: make their days, judge, report, and stop what does harm."""
+"""Analyse experiments and placements, every hour: make days, judge, report, stop what does harm, take ramps on."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -9,9 +9,11 @@ from personalization.auth import list_ids
 from personalization.core import observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
+from personalization.core.errors import PersonalizationError
 from personalization.events import objections
-from personalization.experiments.analysing import Analyst, Clients, Lists
+from personalization.experiments.analysing import Analyst, Clients, Lists, Round
 from personalization.experiments.shelf_days import ListFacts
+from personalization.releases import ramping
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -43,15 +45,34 @@ def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, objec
 
     aws = Clients(clients.s3(), clients.dynamodb(), clients.eventbridge())
     lists = Lists(_variant_in, list_ids.variant_number, _facts_of)
-    done = Analyst(aws, environment, datetime.now(UTC), objecting, lists).round(late)
+    now = datetime.now(UTC)
+    done = Analyst(aws, environment, now, objecting, lists).round(late)
     for shop, reason in done.failed:
         LOG.error("Experiments not analysed", shop=shop, reason=reason)
+    _keep_ramps(done, environment, now)
     LOG.info("Round made", analysed=done.analysed, stopped=done.stopped)
     return {
         "analysed": {shop: list(names) for shop, names in done.analysed.items()},
         "stopped": {shop: list(names) for shop, names in done.stopped.items()},
         "failed": [shop for shop, _ in done.failed],
     }
+
+
+def _keep_ramps(done: Round, environment: Environment, now: datetime) -> None:
+    """Promote ramps that are through, and delete the campaigns of those that are over; the next round tries again."""
+    machine = environment.retrain_machine_arn
+    for shop in done.shops:
+        try:
+            for experiment in done.through.get(shop, ()):
+                ramping.promote(clients.stepfunctions(), machine, shop=shop, experiment=experiment, now=now)
+            gone = ramping.tidy(
+                clients.personalize(), clients.dynamodb(), environment.table, environment.names, shop=shop, now=now
+            )
+        except PersonalizationError as error:
+            LOG.warning("Ramp left as it is", shop=shop, reason=str(error))
+            continue
+        if gone:
+            LOG.info("Campaigns of ramps deleted", shop=shop, campaigns=gone)
 
 
 # Copies of events and impressions have listIds that were checked.

@@ -25,6 +25,7 @@ BEYOND: dict[str, dict[str, Any]] = {
     "Schedule": {"properties": {"every": {"pattern": f"^({RATE.pattern}|{CRON.pattern})$"}}},
     "Prices": {"properties": {"as_of": {"pattern": r"^\d{4}-\d{2}(-\d{2})?$"}}},
     "Diversity": {"type": ["object", "string", "boolean"], "anyOf": [{"type": "object"}, {"enum": ["off", False]}]},
+    "Ramp": {"type": ["object", "boolean"], "anyOf": [{"type": "object"}, {"type": "boolean"}]},
     "Placement": {"oneOf": [{"required": ["recipe"]}, {"required": ["recommender"]}]},
 }
 """What models check by code of their own."""

@@ -66,7 +66,9 @@ def show(entries: Mapping[str, Mapping[str, Any]], terminal: Terminal) -> None:
     """Show reports as tables and sentences, in the shop's language."""
     for name, document in entries.items():
         said = _said(document)
-        terminal.table(COLUMNS, [_row(entry) for entry in said["variants"]], f"{name}: {said['goal']['text']}")
+        terminal.table(
+            COLUMNS, [_row(entry, said["control"]) for entry in said["variants"]], f"{name}: {said['goal']['text']}"
+        )
         terminal.spoken(said["sentence"])
         for finding in said["findings"]:
             if not finding["hides"]:
@@ -113,8 +115,9 @@ def _said(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return pages.translated(document, document["language"])
 
 
-def _row(entry: Mapping[str, Any]) -> Sequence[str]:
-    result = entry["result"] or {"lift": None, "interval": None, "outcome": "control"}
+def _row(entry: Mapping[str, Any], control: str) -> Sequence[str]:
+    outcome = "control" if entry["variant"] == control else _NONE
+    result = entry["result"] or {"lift": None, "interval": None, "outcome": outcome}
     interval = result["interval"]
     return (
         entry["variant"],

@@ -67,7 +67,7 @@ VERDICT: dict[str, Any] = {
     "targets": [TARGET], "back": [TARGET], "kept": [SERVING], "approved": ["popular"],
     "refused": [{"alias": "similar", "reason": "worse"}], "rows": 1000, "notes": ["a note"],
     "probe": Probe().model_dump(), "restore": "2026-11-25T08:30:00Z",
-    "heldOut": "popular: better",
+    "heldOut": "popular: better", "ramp": TARGET,
 }  # fmt: skip
 DROP = {
     "id": "0f", "also": ["0e"], "key": "drops/shop/interactions/a b.csv", "kind": "interactions", "mode": "FULL",

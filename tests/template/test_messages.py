@@ -70,7 +70,7 @@ def test_every_outcome_is_told_once() -> None:
     told = [kind for rule in TOPIC_RULES.values() for kind in rule["EventPattern"]["detail-type"]]
     assert sorted(told) == [
         "Batch not exported", "Drop refused", "Experiment decided", "Experiment started", "Experiment stopped",
-        "Run failed", "Run promoted", "Run refused", "Run rolled back", "Shelves of the week",
+        "Release ramped", "Run failed", "Run promoted", "Run refused", "Run rolled back", "Shelves of the week",
         "Shop removal failed", "Shop removed",
     ]  # fmt: skip
 

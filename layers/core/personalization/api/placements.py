@@ -133,6 +133,8 @@ def ask(release: Release, name: str, request: Slot, context: Mapping[str, str]) 
     }
     # Before the first promotion of the campaign, the fallback fills the slot.
     arn = release.campaigns.get(recipe, "") if recipe else release.recommender_arn(slot["recommender"])
+    # A variant may have another campaign of the same recipe.
+    arn = arn and slot.get("campaign", arn)
     listed = recipe or f"recommender:{slot['recommender']}"
     question = lists.listing(release, listed, problems.validate(Listing, wanted), context, arn)
     return _shaped(release, slot, question, request)

@@ -148,6 +148,8 @@ def assigned(
     if holdouts:
         is_held_out = any(_holds_out(experiment, unit) for experiment in holdouts)
         running = holdouts + [experiment for experiment in running if not (is_held_out or experiment.is_holdout)]
+    # A ramp has the users whom the shop's own experiments leave, who stay in those while it grows.
+    running.sort(key=lambda experiment: (not experiment.is_holdout, experiment.ramp is not None))
     variants: dict[str, tuple[str, Variant]] = {}
     told: set[str] = set()
     for placement in placements:

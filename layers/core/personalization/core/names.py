@@ -14,6 +14,8 @@ UNVERSIONED = "null"
 """S3's version id of objects written while the bucket had no versioning. The next such write replaces the object."""
 RUN_LENGTH = 12
 """Characters of a run's hash in names."""
+RAMP = "ramp"
+"""The end of the names of second campaigns."""
 _DIGEST_LENGTH = 6
 
 
@@ -124,6 +126,10 @@ class Names:
     def campaign(self, shop: str, recipe: str) -> Named:
         """Return the campaign of a recipe; it has its solution's name."""
         return self._named("campaign", self.shop(shop, recipe))
+
+    def second_campaign(self, shop: str, recipe: str) -> Named:
+        """Return the campaign beside a recipe's own, which shows a new version to a part of the users."""
+        return self._named("campaign", self.shop(shop, recipe, RAMP))
 
     def filter(self, shop: str, name: str) -> Named:
         return self._named("filter", self.shop(shop, name))

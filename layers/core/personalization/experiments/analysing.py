@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hourly round of experiments: follow the shops' files, make days, judge, stop what does harm, and report."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,13 +11,14 @@ from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected
 from personalization.core.observability import logger
-from personalization.experiments import aggregating, following, report
+from personalization.experiments import aggregating, following, ramps, report
 from personalization.experiments.aggregates import Rules
 from personalization.experiments.aggregating import SETTLED, Also, Made
 from personalization.experiments.announcing import News, announce
 from personalization.experiments.assignment import unit_digest
 from personalization.experiments.day_files import DayFiles
 from personalization.experiments.experiment import Experiment
+from personalization.experiments.report import Judged
 from personalization.experiments.shelf_days import ListFacts, ShelfRules
 from personalization.experiments.shelf_files import ShelfFiles
 from personalization.experiments.shelf_round import ShelfRound
@@ -64,6 +65,10 @@ class Round:
     analysed: Mapping[str, tuple[str, ...]]
     stopped: Mapping[str, tuple[str, ...]]
     failed: tuple[tuple[str, str], ...]
+    shops: tuple[str, ...] = ()
+    """All that serve."""
+    through: Mapping[str, Sequence[Experiment]] = field(default_factory=dict)
+    """By shop, ramps whose last step is over: their versions are to serve all users."""
 
 
 class Analyst:
@@ -89,6 +94,7 @@ class Analyst:
         self._now = now
         self._objecting = objecting
         self._lists = lists
+        self._through: dict[str, list[Experiment]] = {}
 
     def round(self, late: Callable[[], bool]) -> Round:
         """Look at every shop; a failing shop neither stops the others nor takes their time every hour.
@@ -114,7 +120,13 @@ class Analyst:
                 analysed[shop] = tuple(experiment.name for experiment, _ in reports)
             if names := tuple(experiment.name for experiment, harmed in reports if harmed):
                 stopped[shop] = names
-        return Round(analysed=analysed, stopped=stopped, failed=tuple(failed))
+        return Round(
+            analysed=analysed,
+            stopped=stopped,
+            failed=tuple(failed),
+            shops=tuple(shop for shop, _ in shops),
+            through=self._through,
+        )
 
     def _shops(self) -> Iterator[tuple[str, str]]:
         """Iterate over the shops that serve, with the ids of their event trackers."""
@@ -186,14 +198,35 @@ class Analyst:
             experiment = following.stop(
                 clients.dynamodb, self._environment.table, shop, experiment.name, why=harm, now=self._now
             )
+        elif experiment.ramp is not None and experiment.runs(self._now.timestamp()):
+            grown = self._ramped(shop, experiment, judged, made)
+            if grown is not experiment:
+                experiment, judged = grown, report.judge(grown, made, self._now)
         document = report.document(shop, experiment, judged, made, settings=settings, now=self._now)
-        for news, reason in report.news(experiment, judged):
-            if news not in before.get("announced", ()):
+        for name, news, reason in report.news(experiment, judged, self._now):
+            if name not in before.get("announced", ()):
                 said = pages.said(reason, settings.language)
                 self._announce(news, shop, experiment.name, said)
-            document["announced"].append(news)
+            document["announced"].append(name)
         objects.put_report(clients.s3, bucket, stem, pages.with_codes(document), report.page(document))
         return harm is not None
+
+    def _ramped(self, shop: str, experiment: Experiment, judged: Judged, made: Made) -> Experiment:
+        """Return a ramp at its next step, if the present one is over and nothing speaks against it.
+
+        After the last step it is remembered as being through. What cannot be believed, and a step that nobody was in,
+        wait; the ramp's end brings it back.
+        """
+        now, seen = int(self._now.timestamp()), judged.ramp
+        good = seen is not None and seen.outlook == "open" and seen.users > 0 and made.whole
+        if not good or not ramps.is_over(experiment, now):
+            return experiment
+        if ramps.is_last(experiment):
+            self._through.setdefault(shop, []).append(experiment)
+            return experiment
+        grown = ramps.grown(experiment, now)
+        following.change(self._clients.dynamodb, self._environment.table, shop, before=experiment, after=grown)
+        return grown
 
     def _announce(self, news: News, shop: str, experiment: str, reason: str) -> None:
         prefix = self._environment.names.prefix

@@ -10,17 +10,18 @@ from personalization.core.errors import RetryLater
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
-News = Literal["started", "stopped", "decided"]
+News = Literal["started", "stopped", "decided", "ramped"]
 SOURCE = "retail-personalization"
 
 
 def announce(client: "EventBridgeClient", prefix: str, news: News, *, shop: str, experiment: str, reason: str) -> None:
-    """Tell that an experiment started, stopped or is decided.
+    """Tell that an experiment started, stopped or is decided, or that a release came to more users.
 
     Raises:
         RetryLater: the bus did not take it.
     """
-    _put(client, f"Experiment {news}", {"prefix": prefix, "shop": shop, "experiment": experiment, "reason": reason})
+    kind = "Release ramped" if news == "ramped" else f"Experiment {news}"
+    _put(client, kind, {"prefix": prefix, "shop": shop, "experiment": experiment, "reason": reason})
 
 
 def announce_week(client: "EventBridgeClient", prefix: str, shop: str, lines: Mapping[str, str]) -> None:

@@ -101,6 +101,10 @@ def with_variant(release: Release, variant: Variant, placements: Iterable[str]) 
         changed: Mapping[str, Mapping[str, Value]] = {name: variant.entries[name] for name in placements}
     elif variant.serves == "bestsellers":
         changed = {name: bestsellers(release.placements[name]) for name in placements}
+    elif variant.serves == "campaign":
+        changed = {name: {**release.placements[name], "campaign": variant.campaign} for name in placements}
+        if not variant.metadata:
+            release = replace(release, without_metadata=release.without_metadata | {variant.campaign})
     else:
         return release
     return replace(release, placements={**release.placements, **changed})

@@ -15,7 +15,7 @@ from table_intake.wording import Text
 
 from personalization.core.errors import Rejected
 from personalization.core.messages import is_none
-from personalization.experiments.experiment import Goal, Guardrail, Serves, Variant
+from personalization.experiments.experiment import RAMP, Goal, Guardrail, Serves, Variant
 from personalization.shop.filters import parameters
 from personalization.shop.records.release import BASELINE
 from personalization.shop.settings import placements
@@ -194,8 +194,8 @@ class ExperimentsFile(BaseModel):
     @field_validator("experiments")
     @classmethod
     def _not_reserved(cls, experiments: dict[str, ExperimentSettings]) -> dict[str, ExperimentSettings]:
-        if reserved := [name for name in experiments if name.startswith(HOLDOUT)]:
-            text = "{names}: such names are those of holdouts; choose another one"
+        if reserved := [name for name in experiments if name.startswith((HOLDOUT, RAMP))]:
+            text = "{names}: such names are those of holdouts and ramps; choose another one"
             raise ValueError(Text("experiments.reserved", text, names=", ".join(reserved)))
         return experiments
 

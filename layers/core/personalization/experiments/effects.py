@@ -9,7 +9,10 @@ difference does not refuse, so that it leaves out 0 where the test finds a diffe
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Literal, Self
 
 from personalization.experiments.sums import HAS_PAST, USERS, Matrix, Row, Sums
@@ -104,34 +107,92 @@ class Effect:
 
 def effect(metric: Metric, control: Sums, treated: Sums) -> Effect | None:
     """Return what a variant changed in a metric; None where there is too little to compare."""
-    if min(control.users, treated.users) < 2:
+    return combined(metric, [(control, treated)])
+
+
+def combined(metric: Metric, strata: Iterable[tuple[Sums, Sums]]) -> Effect | None:
+    """Return what a variant changed in strata, each with a control and a treated part and shares of its own.
+
+    Differences are taken within the strata and weighed by n₁n₂/(n₁ + n₂) (Cochran, 1954; Mantel and Haenszel, 1959),
+    which depends on no outcome. So users who came to the variant later are never compared with those before them.
+    """
+    compared = [pair for pair in strata if min(sums.users for sums in pair) >= 2]
+    if not compared:
         return None
-    both = control + treated
-    plain = [_estimate(sums, metric.value, metric.per) for sums in (control, treated)]
-    past = [_estimate(sums, *metric.past) for sums in (control, treated)] if metric.past and _has_past(both) else []
-    times = _theta(metric, both) if all(past) else 0.0
-    if plain[0] is None or plain[1] is None:
+    every = reduce(add, [sums for pair in compared for sums in pair])
+    parts = list(_parts(metric, compared, _theta(metric, every) if metric.past and _has_past(every) else 0.0))
+    if not parts:
         return None
-    sides = [
-        (sums, here, here.less(times, before) if before and times else here)
-        for sums, here, before in zip((control, treated), (plain[0], plain[1]), past or (None, None), strict=True)
-    ]
-    variance = sum(_covariance(sums, adjusted, adjusted) for sums, _, adjusted in sides)
-    unadjusted = sum(_covariance(sums, here, here) for sums, here, _ in sides)
-    (_, base, base_adjusted), (_, here, here_adjusted) = sides
-    if variance <= 0 or base.value <= 0:
+    whole = sum(part.weight for part in parts)
+    shares = [part.weight / whole for part in parts]
+
+    def mean(values: Iterable[float]) -> float:
+        return sum(share * value for share, value in zip(shares, values, strict=True))
+
+    def variance(values: Iterable[float]) -> float:
+        return sum(share**2 * value for share, value in zip(shares, values, strict=True))
+
+    spread, base = variance(part.variance for part in parts), mean(part.base.value for part in parts)
+    if spread <= 0 or base <= 0:
         return None
     return Effect(
-        difference=here_adjusted.value - base_adjusted.value,
-        error=math.sqrt(variance),
-        base=base.value,
-        variant=here.value,
-        base_variance=_covariance(control, base, base),
-        base_covariance=_covariance(control, base, base_adjusted),
-        reduction=1 - variance / unadjusted,
-        control=_Side(users=control.users, adjusted=base_adjusted.weights),
-        treated=_Side(users=treated.users, adjusted=here_adjusted.weights),
+        difference=mean(part.here_adjusted.value - part.base_adjusted.value for part in parts),
+        error=math.sqrt(spread),
+        base=base,
+        variant=mean(part.here.value for part in parts),
+        base_variance=variance(_covariance(part.control, part.base, part.base) for part in parts),
+        base_covariance=variance(_covariance(part.control, part.base, part.base_adjusted) for part in parts),
+        reduction=1 - spread / variance(part.unadjusted for part in parts),
+        # Only effects of one stratum are compared with those of other looks.
+        control=_Side(users=sum(part.control.users for part in parts), adjusted=parts[0].base_adjusted.weights),
+        treated=_Side(users=sum(part.treated.users for part in parts), adjusted=parts[0].here_adjusted.weights),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What a stratum adds to an effect."""
+
+    control: Sums
+    treated: Sums
+    base: _Estimate
+    base_adjusted: _Estimate
+    here: _Estimate
+    here_adjusted: _Estimate
+
+    @property
+    def weight(self) -> float:
+        return self.control.users * self.treated.users / (self.control.users + self.treated.users)
+
+    @property
+    def variance(self) -> float:
+        sides = (self.control, self.base_adjusted), (self.treated, self.here_adjusted)
+        return sum(_covariance(sums, estimate, estimate) for sums, estimate in sides)
+
+    @property
+    def unadjusted(self) -> float:
+        sides = (self.control, self.base), (self.treated, self.here)
+        return sum(_covariance(sums, estimate, estimate) for sums, estimate in sides)
+
+
+def _parts(metric: Metric, strata: Iterable[tuple[Sums, Sums]], times: float) -> Iterator[_Part]:
+    """Yield the strata that have both sides, with `times` the past taken from them."""
+    for pair in strata:
+        base, here = (_estimate(sums, metric.value, metric.per) for sums in pair)
+        if base is None or here is None:
+            continue
+        past = [_estimate(sums, *metric.past) for sums in pair] if metric.past and times else [None, None]
+        base_adjusted, here_adjusted = base, here
+        if past[0] and past[1]:
+            base_adjusted, here_adjusted = base.less(times, past[0]), here.less(times, past[1])
+        yield _Part(
+            control=pair[0],
+            treated=pair[1],
+            base=base,
+            base_adjusted=base_adjusted,
+            here=here,
+            here_adjusted=here_adjusted,
+        )
 
 
 def correlation(before: Effect, now: Effect, control: Sums, treated: Sums) -> float:

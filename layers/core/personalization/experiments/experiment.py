@@ -15,15 +15,18 @@ RECORD = "experiments"
 """The sort key of the record in the table of shops."""
 HOLDOUT_SEED = "holdout/"
 """The start of the seeds of holdouts; names have no slash."""
+RAMP = "ramp-"
+"""The start of the names of ramps, which the gate makes."""
 SCALE = 10_000
 """Shares of users are whole numbers of this many parts."""
 NAMESPACE_SEED = "namespace/"
 """The start of the seeds of experiments that share the users of a namespace out."""
-Serves = Literal["as-is", "bestsellers", "off", "placement"]
-"""What a variant shows: what the placement shows anyway, the bestsellers, nothing, or the placement with changes."""
+Serves = Literal["as-is", "bestsellers", "off", "placement", "campaign"]
+"""What a variant shows: what the placement shows anyway, the bestsellers, nothing, the placement with changes, or the
+placement by another campaign of its recipe."""
 Goal = Literal["orders", "revenue", "clicks"]
 """What decides: orders or revenue per exposed user, or clicks per viewable impression."""
-Guardrail = Literal["orders", "revenue", "returns"]
+Guardrail = Literal["orders", "revenue", "returns", "clicks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,53 @@ class Variant:
     serves: Serves = "as-is"
     entries: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     """The placements with the variant's changes, by name, as in a release; only where `serves` is `placement`."""
+    campaign: str = ""
+    """The ARN of the other campaign, where `serves` is `campaign`."""
+    metadata: bool = True
+    """Whether that campaign shows columns of Items."""
+
+    def as_record(self) -> dict[str, Value]:
+        """Return it as it is stored."""
+        record: dict[str, Value] = {"name": self.name, "serves": self.serves, "entries": dict(self.entries)}
+        return record | ({"campaign": self.campaign, "metadata": self.metadata} if self.campaign else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ramp:
+    """What an experiment that a gate made is about: a new version of one recipe, for more and more users."""
+
+    recipe: str
+    run: str
+    """The run that trained the new version."""
+    version: str
+    """The new solution version."""
+    control: str
+    """The solution version that serves, which it is compared with."""
+    campaign: str
+    """The ARN of the second campaign, which shows the new version for as long as it lasts."""
+    steps: tuple[int, ...]
+    """The shares of the users who get the new version, of SCALE."""
+    days: int
+    """How long a step lasts."""
+    since: tuple[int, ...]
+    """When each step began, in epoch seconds: of those that have."""
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Self:
+        return cls(**{**record, "steps": tuple(record["steps"]), "since": tuple(record["since"])})
+
+    def as_record(self) -> dict[str, Value]:
+        """Return it as it is stored."""
+        return {
+            "recipe": self.recipe,
+            "run": self.run,
+            "version": self.version,
+            "control": self.control,
+            "campaign": self.campaign,
+            "steps": list(self.steps),
+            "days": self.days,
+            "since": list(self.since),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +122,8 @@ class Experiment:
     """A digest of what the file says of it, without weights: while it runs, nothing else may change."""
     stopped_at: int | None = None
     stopped_because: str = ""
+    ramp: Ramp | None = None
+    """What the gate ramps by it; None if it is of the shop's file."""
 
     @property
     def last_second(self) -> int:
@@ -109,7 +161,13 @@ class Experiment:
     def read(cls, record: Mapping[str, Any]) -> Self:
         """Return an experiment from its part of the record."""
         variants = tuple(
-            Variant(name=entry["name"], serves=entry["serves"], entries=entry["entries"])
+            Variant(
+                name=entry["name"],
+                serves=entry["serves"],
+                entries=entry["entries"],
+                campaign=entry.get("campaign", ""),
+                metadata=entry.get("metadata", True),
+            )
             for entry in record["variants"]
         )
         return cls(
@@ -128,14 +186,12 @@ class Experiment:
             definition=record["definition"],
             stopped_at=record.get("stoppedAt"),
             stopped_because=record.get("stoppedBecause", ""),
+            ramp=Ramp.read(record["ramp"]) if "ramp" in record else None,
         )
 
     def as_record(self) -> dict[str, Value]:
         """Return it as it is stored."""
-        variants: list[Value] = [
-            {"name": variant.name, "serves": variant.serves, "entries": dict(variant.entries)}
-            for variant in self.variants
-        ]
+        variants: list[Value] = [variant.as_record() for variant in self.variants]
         slices: list[Value] = [[part.variant, part.start, part.end, part.since] for part in self.slices]
         record: dict[str, Value] = {
             "name": self.name,
@@ -154,6 +210,8 @@ class Experiment:
         }
         if self.stopped_at is not None:
             record |= {"stoppedAt": self.stopped_at, "stoppedBecause": self.stopped_because}
+        if self.ramp is not None:
+            record["ramp"] = self.ramp.as_record()
         return record
 
 

@@ -110,6 +110,7 @@ def decided(before: Experiments, file: ExperimentsFile, state: ShopState, now: d
         live, problems = [*live, *holdout], [*problems, *faults]
     if problems:
         raise Rejected(key(before.shop), Text.joined("; ", problems))
+    live += [experiment for experiment in before.experiments if experiment.ramp and experiment.runs(stamp)]
     ended = _ended(before, live, stamp)
     after = before.changed([*ended, *live])
     while (size := _size(after)) > MOST_RECORD_BYTES and ended:
@@ -358,6 +359,18 @@ def stop(client: "DynamoDBClient", table: str, shop: str, name: str, *, why: str
     stopped = experiment.stopped(stamp, why)
     put(client, table, before.changed([stopped if other.name == name else other for other in before.experiments]))
     return stopped
+
+
+def change(client: "DynamoDBClient", table: str, shop: str, *, before: Experiment | None, after: Experiment) -> None:
+    """Store a changed experiment, or one that is new.
+
+    Raises:
+        RetryLater: somebody else changed it, or the others, meanwhile.
+    """
+    stored = get(client, table, shop)
+    if stored.named(after.name) != before:
+        raise RetryLater(after.name, "it was changed at the same time")
+    put(client, table, stored.changed([*(other for other in stored.experiments if other != before), after]))
 
 
 def follow(

@@ -6,19 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from table_intake.wording import Text
-
-from personalization.experiments import aggregates, looks, picture, sentences, verdicts
+from personalization.experiments import aggregates, looks, picture, ramps, sentences, verdicts
 from personalization.experiments.aggregating import Made, day_of
 from personalization.experiments.announcing import News
-from personalization.experiments.bands import Guardrail
+from personalization.experiments.bands import Guarded, Guardrail
 from personalization.experiments.checks import Facts
 from personalization.experiments.effects import Metric
 from personalization.experiments.experiment import SCALE, Experiment
 from personalization.experiments.looks import Course
+from personalization.experiments.ramps import Seen
 from personalization.experiments.sentences import Told
 from personalization.experiments.sums import USERS, Sums
-from personalization.experiments.verdicts import FEW_ORDERS, Day, Design, Look, Result, Scale, Verdict
+from personalization.experiments.verdicts import FEW_ORDERS, Day, Design, Look, Result, Scale, State, Verdict
 from personalization.reports import pages
 from personalization.shop.settings.settings import ShopSettings
 
@@ -45,10 +44,12 @@ class Judged:
     course: Course
     facts: Facts
     verdict: Verdict
-    sentence: Text
+    sentence: str
+    ramp: Seen | None = None
+    """What is known of it as a ramp, if it is one."""
 
     @property
-    def harm(self) -> Text | None:
+    def harm(self) -> str | None:
         """Why it must stop, if it must."""
         return self.sentence if self.verdict.state == "stopped" else None
 
@@ -64,6 +65,8 @@ def stem(shop: str, name: str) -> str:
 
 def judge(experiment: Experiment, made: Made, now: datetime) -> Judged:
     """Return what an experiment proves by the days that are made."""
+    if experiment.ramp is not None:
+        return _judge_ramp(experiment, made, now)
     rows = made.rows[experiment.name]
     others = tuple(variant.name for variant in experiment.variants if variant.name != experiment.control)
     over = [day for day in sorted(rows) if day < now.date()]
@@ -100,13 +103,48 @@ def judge(experiment: Experiment, made: Made, now: datetime) -> Judged:
     )
 
 
-def news(experiment: Experiment, judged: Judged) -> Iterator[tuple[News, str]]:
-    """Yield what is to be announced, once, and what is said with it."""
-    yield "started", experiment.hypothesis
+def _judge_ramp(experiment: Experiment, made: Made, now: datetime) -> Judged:
+    """Return what is known of a ramp, which has no goal: it only must do no harm."""
+    rows = made.rows[experiment.name]
+    names = tuple(variant.name for variant in experiment.variants)
+    course = looks.course(rows, names, (), 0)
+    (exposed,) = looks.periods(rows, [(experiment.starts_at, dict.fromkeys(names, 1.0))])
+    shown, unexposed = aggregates.unexposed(rows[day] for day in sorted(rows) if day < now.date())
+    facts = Facts(
+        periods=ramps.periods(experiment, exposed.users),
+        double=course.double,
+        shown=shown,
+        unexposed=unexposed,
+        robots=course.robots,
+        silent_days=tuple(_silent_days(experiment, made, course, now)),
+    )
+    design = Design(
+        control=names[0],
+        variants=names[1:],
+        goal=GOALS[experiment.goal],
+        guardrails=tuple(Guardrail(metric=GOALS[name], margin=MARGIN) for name in experiment.guardrails),
+        planned=ramps.planned(experiment, course.days),
+    )
+    seen = ramps.see(experiment, design.guardrails, course.days, facts)
+    states: dict[ramps.Outlook, State] = {"harmed": "stopped", "hidden": "hidden", "open": "undecided"}
+    verdict = Verdict(state=states[seen.outlook], ended=False, findings=seen.findings)
+    sentence = ramps.harm(experiment, seen) or ramps.said(experiment, seen)
+    return Judged(design=design, course=course, facts=facts, verdict=verdict, sentence=sentence, ramp=seen)
+
+
+def news(experiment: Experiment, judged: Judged, now: datetime) -> Iterator[tuple[str, News, str]]:
+    """Yield what is to be announced, once: a name of it, its kind, and what is said with it."""
+    yield "started", "started", experiment.hypothesis
     if experiment.stopped_at is not None:
-        yield "stopped", experiment.stopped_because
+        yield "stopped", "stopped", experiment.stopped_because
+    if experiment.ramp is not None:
+        if experiment.runs(now.timestamp()):
+            yield f"ramped {len(experiment.ramp.since)}", "ramped", ramps.step_said(experiment)
+        elif experiment.stopped_at is None:
+            yield "stopped", "stopped", ramps.late(experiment)
+        return
     if judged.is_decided and judged.verdict.state != "stopped":
-        yield "decided", judged.sentence
+        yield "decided", "decided", judged.sentence
 
 
 def document(
@@ -146,10 +184,11 @@ def document(
                 "variant": name,
                 "weight": experiment.weight(name) / SCALE,
                 **_figures(last[name] if last else None),
-                "result": None if name == experiment.control else _result(verdict.of(name)),
+                "result": None if judged.ramp or name == experiment.control else _result(verdict.of(name)),
             }
             for name in names
         ],
+        "ramp": _ramp(experiment, judged.ramp) if judged.ramp else None,
         "days": [
             {"day": look.day.isoformat(), "exposures": dict(course.exposures[look.day.isoformat()])}
             for look in course.days
@@ -223,17 +262,41 @@ def _result(result: Result) -> dict[str, Any]:
             {"week": look.week, "z": look.z, "bound": look.bound, "lift": look.lift, "interval": look.interval}
             for look in result.looks
         ],
-        "guardrails": [
-            {
-                "name": rail.name,
-                "text": sentences.goal_name(rail.name),
-                "state": rail.state,
-                "worst": rail.worst,
-                "best": rail.best,
-            }
-            for rail in result.guardrails
-        ],
+        "guardrails": [_rail(rail) for rail in result.guardrails],
         "curve": [{"day": point.day, "lift": point.lift, "interval": point.interval} for point in result.curve],
+    }
+
+
+def _rail(rail: Guarded) -> dict[str, Any]:
+    return {
+        "name": rail.name,
+        "text": sentences.goal_name(rail.name),
+        "state": rail.state,
+        "worst": rail.worst,
+        "best": rail.best,
+    }
+
+
+def _ramp(experiment: Experiment, seen: Seen) -> dict[str, Any]:
+    """Return what a report has of a ramp beside the rest."""
+    ramp = experiment.ramp
+    return {
+        "recipe": ramp.recipe if ramp else "",
+        "run": ramp.run if ramp else "",
+        "days": ramp.days if ramp else 0,
+        "guardrails": [_rail(rail) for rail in seen.guardrails],
+        "steps": [
+            {
+                "share": step.share,
+                "since": _moment(since),
+                "users": step.users,
+                "sight": [
+                    {"name": name, "text": sentences.goal_name(name), "least": least}
+                    for name, least in step.sight.items()
+                ],
+            }
+            for step, since in zip(seen.steps, ramp.since if ramp else (), strict=True)
+        ],
     }
 
 

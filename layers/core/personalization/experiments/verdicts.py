@@ -9,7 +9,7 @@ interval is the repeated one, which holds at all looks together.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
@@ -22,7 +22,7 @@ from personalization.experiments import checks, sequential
 from personalization.experiments.bands import Guarded, Guardrail, band, guarded
 from personalization.experiments.bootstrap import resampled
 from personalization.experiments.checks import Facts, Finding
-from personalization.experiments.effects import Effect, Interval, Metric, correlation, covariance, effect
+from personalization.experiments.effects import Effect, Interval, Metric, combined, correlation, covariance, effect
 from personalization.experiments.sequential import LEVEL, POWER, Looks
 from personalization.experiments.sums import Sums
 
@@ -319,33 +319,34 @@ def _money(design: Design, variant: str, point: _Seen, told: tuple[float, float]
 
 def _watched(design: Design, result: Result, looks: Sequence[Look], days: Sequence[Day], scale: Scale) -> Result:
     """Return a result with what is drawn and guarded between the looks."""
-    sides = [(day, day.sums[design.control], day.sums[result.variant]) for day in days]
+    sides = [(day, (day.sums[design.control], day.sums[result.variant])) for day in days]
     curve = [
-        Point(day=day.day, lift=drawn.lift, interval=band(drawn, design.planned))
-        for day, *pair in sides
-        if (drawn := _drawn(design.goal, *pair))
+        Point(day=day.day, lift=seen.lift, interval=band(seen, design.planned))
+        for day, pair in sides
+        if (seen := drawn(design.goal, [pair]))
     ]
     guardrails = [
-        guarded(guardrail, [_drawn(guardrail.metric, *pair) for _, *pair in sides], design.planned)
+        guarded(guardrail, [drawn(guardrail.metric, [pair]) for _, pair in sides], design.planned)
         for guardrail in design.guardrails
     ]
     first, last = _ends(design, result.variant, looks)
-    few = days and min(_orders(sums) for sums in (sides[-1][1:])) < FEW_ORDERS
+    few = days and min(_orders(sums) for sums in sides[-1][1]) < FEW_ORDERS
     return replace(
         result,
         curve=tuple(curve),
         guardrails=tuple(guardrails),
         first_week=first,
         last_week=last,
-        resampled=_resampled(sides[-1][1:], scale, design.control, result.variant) if few else None,
+        resampled=_resampled(sides[-1][1], scale, design.control, result.variant) if few else None,
     )
 
 
-def _drawn(metric: Metric, control: Sums, treated: Sums) -> Effect | None:
-    both = control + treated
-    fewer = min(control.users, treated.users)
-    enough = both.total(metric.counted) * fewer >= LEAST_FOR_BAND * both.users
-    return effect(metric, control, treated) if enough else None
+def drawn(metric: Metric, strata: Iterable[tuple[Sums, Sums]]) -> Effect | None:
+    """Return the effect in strata that a band is drawn of; None while they have too few conversions."""
+    pairs = [*strata]
+    wholes = [(control + treated, min(control.users, treated.users)) for control, treated in pairs]
+    expected = sum(both.total(metric.counted) * fewer / max(both.users, 1) for both, fewer in wholes)
+    return combined(metric, pairs) if expected >= LEAST_FOR_BAND else None
 
 
 def _orders(sums: Sums) -> float:

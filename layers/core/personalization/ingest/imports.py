@@ -13,6 +13,7 @@ from table_intake.wording import Language, Text
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Named, Names, dataset_type
+from personalization.ingest.report import ramp_price
 from personalization.personalize import ensure, solution_names, training
 from personalization.reports import pages
 from personalization.shop.keys import Drop
@@ -35,7 +36,7 @@ from personalization.shop.plan import (
 )
 from personalization.shop.settings import attribution, recommenders
 from personalization.shop.settings.actions import CUSTOM
-from personalization.shop.settings.gate import FOR_USERS
+from personalization.shop.settings.gate import FOR_USERS, Ramp
 from personalization.shop.settings.prices import Billed, campaign_month
 from personalization.shop.settings.recipes import Generation, RecipeAlias, recipe
 from personalization.shop.settings.settings import ShopSettings
@@ -244,31 +245,54 @@ def with_existing(client: "PersonalizeClient", names: Names, plan: Plan, setting
         )
         plan = plan.replaced(notes=(*plan.notes, *unnamed))
     unused = training.unused_campaigns(client, names, plan.shop, settings)
-    _check_quota(client, names, plan.shop, settings, unused)
-    return _with_unused_campaigns(plan, settings, unused)
+    ramp = settings.gate.ramp
+    ramps = ramp if ramp and _ramps(client, names, plan, ramp) else None
+    _check_quota(client, names, plan.shop, settings, unused, ramps=ramps is not None)
+    plan = _with_unused_campaigns(plan, settings, unused)
+    return plan.replaced(notes=(*plan.notes, ramp_price(settings, ramps))) if ramps else plan
+
+
+def _ramps(client: "PersonalizeClient", names: Names, plan: Plan, ramp: Ramp) -> bool:
+    """Return whether a run may ramp a version: it trains the recipe, which a campaign serves already."""
+    trained = any(recipe.alias == ramp.recipe for recipe in plan.recipes)
+    return trained and bool(training.existing_campaigns(client, names, plan.shop, [ramp.recipe]))
 
 
 def _check_quota(
-    client: "PersonalizeClient", names: Names, shop: str, settings: ShopSettings, unused: Sequence[Resource]
+    client: "PersonalizeClient",
+    names: Names,
+    shop: str,
+    settings: ShopSettings,
+    unused: Sequence[Resource],
+    *,
+    ramps: bool,
 ) -> None:
     """Check that there is room for the campaigns that the settings name, beside those that go after the promotion.
 
     Raises:
         Rejected: Personalize would refuse one of them when its training is paid for.
     """
-    count = len(settings.deployed) + len(unused)
+    count = len(settings.deployed) + len(unused) + ramps
     if not unused or count <= settings.most_campaigns:
         return
-    if len(training.existing_campaigns(client, names, shop, settings.deployed)) == len(settings.deployed):
+    if not ramps and len(training.existing_campaigns(client, names, shop, settings.deployed)) == len(settings.deployed):
         return
     text = (
         "the settings name {count} campaigns, and {unused} are there besides: Personalize allows {quota}. Delete what "
         "you can do without (aws personalize delete-campaign --campaign-arn {arn}), or have AWS raise the quota and "
         "write it as most_campaigns"
     )
+    name = "import.campaigns"
+    if ramps:
+        name, text = (
+            "import.ramp",
+            "the settings name {count} campaigns and a ramp that needs one more, and {unused} are there besides: "
+            "Personalize allows {quota}. Delete what you can do without (aws personalize delete-campaign "
+            "--campaign-arn {arn}), leave gate.ramp out, or have AWS raise the quota and write it as most_campaigns",
+        )
     campaigns = Text.all_of([campaign.name for campaign in unused])
     values = {"count": len(settings.deployed), "unused": campaigns, "quota": settings.most_campaigns}
-    raise Rejected(shop, Text("import.campaigns", text, arn=unused[0].arn, **values))
+    raise Rejected(shop, Text(name, text, arn=unused[0].arn, **values))
 
 
 def _with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[Resource]) -> Plan:

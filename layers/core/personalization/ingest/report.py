@@ -24,8 +24,8 @@ from table_intake.wording import Text
 
 from personalization.reports import pages
 from personalization.shop import keys
-from personalization.shop.settings.gate import FOR_USERS
-from personalization.shop.settings.prices import Billed, Prices, campaign_month, estimate, estimate_trial
+from personalization.shop.settings.gate import FOR_USERS, PATIENCE, Ramp
+from personalization.shop.settings.prices import MONTH_DAYS, Billed, Prices, campaign_month, estimate, estimate_trial
 from personalization.shop.settings.recipes import SECOND_GENERATION, Generation
 from personalization.shop.settings.settings import ShopSettings
 
@@ -87,6 +87,18 @@ def _proposal(prices: Prices, recipes: Sequence[str], interactions: int) -> Text
         month_now=bill["v1"][1],
         date=prices.as_of,
     )
+
+
+def ramp_price(settings: ShopSettings, ramp: Ramp) -> Text:
+    """Return what the second campaign of a ramp costs at least."""
+    days = len(ramp.steps) * ramp.days
+    text = (
+        "a new version of {recipe} comes step by step, by a second campaign for {days} days: about ${dollars:,.2f} "
+        "without any request, and ${most:,.2f} at most where it is late (prices of {date})"
+    )
+    dollars = campaign_month(settings.prices, settings.billed(ramp.recipe)) * days / MONTH_DAYS
+    values = {"recipe": ramp.recipe, "days": days, "dollars": dollars, "most": PATIENCE * dollars}
+    return Text("note.ramp", text, **values, date=settings.prices.as_of)
 
 
 Document = dict[str, Any]
@@ -319,6 +331,7 @@ def _next(subject: Subject, findings: Findings) -> Document:
         "campaigns": len(cost.campaign_months),
         "campaignMonths": [{"recipe": alias, "dollars": dollars} for alias, dollars in cost.campaign_months],
         "monthDollars": cost.month_dollars,
+        **({"ramp": ramp_price(settings, settings.gate.ramp)} if trains and settings.gate.ramp else {}),
         "heldOut": _held_out(subject, findings) if trains else None,
         "prices": prices.model_dump(),
     }

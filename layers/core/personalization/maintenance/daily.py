@@ -15,6 +15,7 @@ from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.core.observability import logger
 from personalization.core.status import is_being_deleted
+from personalization.experiments import experiment
 from personalization.personalize.removal import gone_or_busy
 from personalization.personalize.solution_names import is_of
 from personalization.runs import leases
@@ -53,7 +54,7 @@ class Aged:
     made: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShopRecords:
     """A shop's releases and judged runs."""
 
@@ -64,6 +65,8 @@ class ShopRecords:
     """The newest first."""
     judged: tuple[Judged, ...]
     """The newest first."""
+    ramped: frozenset[str] = frozenset()
+    """Runs whose versions come to the users step by step, and are still to be promoted."""
 
     @classmethod
     def read(cls, shop: str, records: Iterable[Mapping[str, Any]]) -> Self:
@@ -76,10 +79,11 @@ class ShopRecords:
         history = [ReleaseRecord.read(record) for key, record in by_key.items() if key.startswith(HISTORY)]
         judged = [Judged.read(record) for key, record in by_key.items() if key.startswith(CANDIDATE)]
         return cls(
-            shop,
-            ReleaseRecord.read(by_key[RECORD]) if RECORD in by_key else None,
-            tuple(sorted(history, key=lambda release: release.promoted_at, reverse=True)),
-            tuple(sorted(judged, key=lambda run: run.judged_at, reverse=True)),
+            shop=shop,
+            release=ReleaseRecord.read(by_key[RECORD]) if RECORD in by_key else None,
+            history=tuple(sorted(history, key=lambda release: release.promoted_at, reverse=True)),
+            judged=tuple(sorted(judged, key=lambda run: run.judged_at, reverse=True)),
+            ramped=_ramped(by_key.get(experiment.RECORD)),
         )
 
     @property
@@ -96,6 +100,12 @@ class ShopRecords:
             history=tuple(release for release in self.history if release.record not in keys),
             judged=tuple(run for run in self.judged if run.record not in keys),
         )
+
+
+def _ramped(record: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the runs whose versions are being ramped, by a shop's experiments."""
+    experiments = experiment.Experiments.read(record).experiments if record else ()
+    return frozenset(ramp.ramp.run for ramp in experiments if ramp.ramp and ramp.stopped_at is None)
 
 
 def promoted_at(release: ReleaseRecord) -> datetime:
@@ -142,7 +152,7 @@ def outdated(records: ShopRecords) -> tuple[str, ...]:
     if before := records.before:
         needed.add(before.record)
     old = [release.record for release in records.history[RELEASES:]] + [
-        run.record for run in records.judged[CANDIDATES:]
+        run.record for run in records.judged[CANDIDATES:] if run.run not in records.ramped
     ]
     return tuple(record for record in old if record not in needed)
 
@@ -157,7 +167,7 @@ def unused_solutions(bases: Collection[str], solutions: Iterable[Aged], records:
     if release is None or not _solution_arns(release.versions.values()) <= {solution.arn for solution in existing}:
         return ()
     needed = _solutions(release) | (_solutions(before) if before else set())
-    for judged in records.judged[:1]:
+    for judged in (*records.judged[:1], *(run for run in records.judged if run.run in records.ramped)):
         needed |= _solution_arns(judged.versions.values())
     ours = (solution for solution in existing if any(is_of(solution.name, base) for base in bases))
     return tuple(solution for solution in ours if solution.arn not in needed)
@@ -206,12 +216,13 @@ def _solution_arns(versions: Iterable[str | None]) -> set[str]:
 
 
 _WANTED = (
-    "#record IN (:release, :lease) OR begins_with(#record, :history) OR begins_with(#record, :candidate)"
+    "#record IN (:release, :lease, :experiments) OR begins_with(#record, :history) OR begins_with(#record, :candidate)"
     " OR begins_with(#record, :batch)"
 )
 _WANTED_VALUES = {
     ":release": RECORD,
     ":lease": leases.RECORD,
+    ":experiments": experiment.RECORD,
     ":history": HISTORY,
     ":candidate": CANDIDATE,
     ":batch": leases.BATCH,

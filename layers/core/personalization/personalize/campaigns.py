@@ -82,6 +82,11 @@ def _lacks(recipe: str, member: str) -> bool:
     return bool(recipe) and _ONLY.get(member, recipe) != recipe
 
 
+def shows(recipe: str, campaign: Mapping[str, Any]) -> bool:
+    """Return whether a campaign of a recipe, as Personalize describes it, shows columns of items."""
+    return _always_shows(recipe) or bool(configuration(campaign).get(METADATA))
+
+
 def _always_shows(recipe: str) -> bool:
     """Return whether campaigns of a recipe show columns of items without being asked to."""
     return recipe.endswith("-v2") or recipe == SEMANTIC
@@ -236,8 +241,7 @@ def as_served(record: ReleaseRecord, serving: Mapping[str, Mapping[str, Any]]) -
         config_stored: dict[str, Value] = {METADATA: bool(config.get(METADATA))}
         if config.get(EXPLORATION):
             config_stored[EXPLORATION] = dict(config[EXPLORATION])
-        shows = _always_shows(served.recipe) or bool(config_stored[METADATA])
-        entries[alias] = replace(served, metadata=shows, config=config_stored)
+        entries[alias] = replace(served, metadata=shows(served.recipe, campaign), config=config_stored)
     return replace(record, campaigns=entries)
 
 

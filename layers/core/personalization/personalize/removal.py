@@ -18,6 +18,7 @@ from personalization.core.aws.errors import false_on, none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part
+from personalization.core.names import RAMP
 from personalization.core.status import Progress, progress
 from personalization.personalize.ensure import list_recommenders
 from personalization.shop.keys import SHOP_RULE, is_shop
@@ -219,7 +220,8 @@ def priced(resources: Iterable[OwnedResource], settings: ShopSettings) -> tuple[
 
 def _billed(campaign: str, settings: ShopSettings) -> Billed:
     """Return a campaign's cost properties, by the recipe that its name ends with."""
-    alias = next((alias for alias in TRAINABLE if campaign.endswith(f"-{alias}")), None)
+    name = campaign.removesuffix(f"-{RAMP}")
+    alias = next((alias for alias in TRAINABLE if name.endswith(f"-{alias}")), None)
     if alias is None:
         return Billed(alias=campaign)
     billed = settings.billed(alias)

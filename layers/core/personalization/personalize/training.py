@@ -210,12 +210,18 @@ def campaign_as_it_is(client: "PersonalizeClient", arn: str) -> "CampaignTypeDef
 
 def retire_campaigns(client: "PersonalizeClient", campaigns: Iterable[Resource]) -> dict[str, object]:
     """Delete campaigns that the settings no longer name; the next run retries busy ones."""
-    deleted: list[str] = []
-    busy: list[str] = []
-    for campaign in campaigns:
-        gone = gone_or_busy(partial(client.delete_campaign, campaignArn=campaign.arn))
-        (deleted if gone else busy).append(campaign.name)
-    return {"deleted": deleted, "busy": busy}
+    wanted = [*campaigns]
+    deleted = retired(client, wanted)
+    return {"deleted": list(deleted), "busy": [campaign.name for campaign in wanted if campaign.name not in deleted]}
+
+
+def retired(client: "PersonalizeClient", campaigns: Iterable[Resource]) -> tuple[str, ...]:
+    """Delete campaigns; return the names of those that were not busy."""
+    return tuple(
+        campaign.name
+        for campaign in campaigns
+        if gone_or_busy(partial(client.delete_campaign, campaignArn=campaign.arn))
+    )
 
 
 def unused_campaigns(
@@ -230,12 +236,14 @@ def existing_campaigns(
 ) -> tuple[Resource, ...]:
     """Return the campaigns of some recipes of a shop that exist and are not being deleted."""
     named = [names.campaign(shop, alias) for alias in aliases]
-    described = ((resource, campaign_as_it_is(client, resource.arn)) for resource in named)
-    return tuple(
-        Resource(name=resource.name, arn=resource.arn)
-        for resource, campaign in described
-        if campaign is not None and progress(campaign["status"]) is not Progress.LEAVING
-    )
+    campaigns = [Resource(name=resource.name, arn=resource.arn) for resource in named]
+    return tuple(campaign for campaign in campaigns if is_there(client, campaign))
+
+
+def is_there(client: "PersonalizeClient", campaign: Resource) -> bool:
+    """Return whether a campaign exists and is not being deleted."""
+    described = campaign_as_it_is(client, campaign.arn)
+    return described is not None and progress(described["status"]) is not Progress.LEAVING
 
 
 def solution_metrics(client: "PersonalizeClient", versions: Collection[str]) -> dict[str, dict[str, float]]:

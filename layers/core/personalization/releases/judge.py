@@ -14,9 +14,10 @@ from personalization.personalize import training
 from personalization.releases import gate, probe, report, verdicts
 from personalization.releases.held_out.trials import Result
 from personalization.releases.probe import Clients
+from personalization.releases.ramping import ramping_run
 from personalization.releases.report import Report
-from personalization.releases.verdicts import Trained, Verdict
-from personalization.shop.plan import Plan, RunPlan
+from personalization.releases.verdicts import Ramping, Trained, Verdict
+from personalization.shop.plan import Plan, Resource, RunPlan
 from personalization.shop.records import release_store
 from personalization.shop.records.release import BASELINE, CANDIDATE, Judged, release_before
 
@@ -67,7 +68,12 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     others = _with_other_events(aws.personalize, plan, new_versions, serving_versions)
     new, serving = gate.measure(new_versions, metrics), gate.measure(serving_versions, metrics, others)
     judged = gate.judge_release(plan.gate, new, serving, request.held_out)
-    verdict = verdicts.of_judgements(plan, request.trained, judged, release, request.held_out)
+    ramping = None
+    if plan.gate.ramp:
+        second = environment.names.second_campaign(plan.shop, plan.gate.ramp.recipe)
+        runs = ramping_run(aws.table, table, plan.shop, plan.run, now)
+        ramping = Ramping(Resource(name=second.name, arn=second.arn), runs)
+    verdict = verdicts.of_judgements(plan, request.trained, judged, release, request.held_out, ramping=ramping)
     candidate = Judged(
         shop=plan.shop,
         record=f"{CANDIDATE}{plan.run}",
@@ -75,7 +81,9 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
         judged_at=now.isoformat(timespec="milliseconds"),
         plan=json.dumps(plan.as_json()),
         versions={trained.alias: trained.solution_version_arn for trained in request.trained},
-        refused=tuple([judgement.alias for judgement in judged if judgement.decision == "refused"]),
+        # By its own way the promotion of what is ramped comes later.
+        refused=tuple(refused.alias for refused in verdict.refused) + ((verdict.ramp.alias,) if verdict.ramp else ()),
+        ramped=verdict.ramp.alias if verdict.ramp else "",
     )
     release_store.put(aws.table, table, candidate.as_record())
     before = probe.ask_serving(aws, plan, release, bucket, rate)
@@ -122,7 +130,28 @@ def override(table: "DynamoDBClient", request: OverrideRequest, environment: Env
     plan = Plan.read(json.loads(newest.plan)).replaced(unused=())
     trained = [Trained(alias=alias, solution_version_arn=arn) for alias, arn in newest.versions.items()]
     release = release_store.release_record(table, name, shop)
-    return Overridden(verdict=verdicts.of_override(plan, trained, newest.refused, release), plan=plan)
+    if newest.ramped and release is not None and release.run != newest.run:
+        plan = _as_set_since(plan, release_store.judged_run(table, name, shop, release.run))
+    verdict = verdicts.of_override(plan, trained, newest.refused, release, newest.ramped)
+    return Overridden(verdict=verdict, plan=plan)
+
+
+def _as_set_since(plan: Plan, latest: Judged | None) -> Plan:
+    """Return the plan of a ramp with what later runs took from the settings, or from new columns."""
+    if latest is None:
+        return plan
+    since = Plan.read(json.loads(latest.plan))
+    return plan.replaced(
+        schema_=since.schema_,
+        filters=since.filters,
+        placements=since.placements,
+        lists=since.lists,
+        diversity=since.diversity,
+        recommenders=since.recommenders,
+        hashed=since.hashed,
+        deploys=since.deploys,
+        serves=since.serves,
+    )
 
 
 def rollback(table: "DynamoDBClient", request: RollbackRequest, environment: Environment) -> Verdict:

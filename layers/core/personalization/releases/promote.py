@@ -19,6 +19,7 @@ from personalization.personalize import campaigns, ensure, runtime, schemas, tra
 from personalization.personalize.campaigns import METADATA, Wish
 from personalization.personalize.readiness import Stage, advance
 from personalization.personalize.runtime import Ask
+from personalization.releases import ramping
 from personalization.releases.probe import UNKNOWN_USER, Clients
 from personalization.releases.report import item_table
 from personalization.releases.verdicts import Target
@@ -52,6 +53,8 @@ class ReleaseRequest(Part):
     campaigns: tuple[Promoted, ...]
     promoted_by: str = ""
     """The execution that promotes: the plan's own run, or one that promotes by hand what the gate refused."""
+    ramp: Target | None = None
+    """Among the campaigns, the second one of a recipe, which a part of the users gets."""
 
 
 class RetireRequest(Part):
@@ -117,12 +120,14 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
     items = ensure.dataset_schema(client, "items", dataset_arn(group, "ITEMS"))
     users = ensure.dataset_schema(client, "users", dataset_arn(group, "USERS"))
     metadata = {"ITEMS": items, "USERS": users}
-    arn = next((campaign.campaign_arn for campaign in request.campaigns if campaign.alias == NEXT_BEST_ACTION), None)
+    ramp = request.ramp
+    promoted = tuple(part for part in request.campaigns if not ramp or part.campaign_arn != ramp.campaign.arn)
+    arn = next((campaign.campaign_arn for campaign in promoted if campaign.alias == NEXT_BEST_ACTION), None)
     actions = ensure.dataset_schema(client, "actions", dataset_arn(group, "ACTIONS")) if arn else None
     interactions = schemas.read(request.plan.dataset.arn, "interactions", request.plan.schema_.text)
     promoted_at = _time(now)
     promotion = campaigns.Promotion(
-        promoted=request.campaigns,
+        promoted=promoted,
         at=promoted_at,
         by=request.promoted_by or request.plan.run,
         tracking_id=ensure.tracking_id(client, group),
@@ -136,6 +141,12 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
     # The history comes first, so that a rollback is always possible.
     release_store.put(aws.table, table, replace(record, record=history_key(promoted_at)).as_record())
     release_store.put(aws.table, table, record.as_record())
+    ramping.end(aws.table, table, record, now)
+    if ramp and request.plan.gate.ramp:
+        described = training.campaign_as_it_is(client, ramp.campaign.arn) or {}
+        shows = campaigns.shows(ramp.recipe, described)
+        second = ramping.Second(target=ramp, settings=request.plan.gate.ramp, metadata=shows)
+        ramping.begin(aws.table, table, record, second, now)
     # A promotion never waits for bestsellers: if no source answers, the earlier list stays.
     with suppress(PersonalizationError):
         _write_bestsellers(aws, environment, record, now)
@@ -171,6 +182,7 @@ def restore(aws: Clients, request: RestoreRequest, environment: Environment, now
         if release.promoted_at > request.restore and not release.withdrawn_at:
             release_store.put(aws.table, table, replace(release, withdrawn_at=restored_at).as_record())
     release_store.put(aws.table, table, record.as_record())
+    ramping.end(aws.table, table, record, now, f"the shop went back to the release of {request.restore}")
     return dict(record.as_record())
 
 

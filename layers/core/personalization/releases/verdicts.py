@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Derive verdicts from judgements, overrides and rollbacks: which campaign is to serve which version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from operator import not_
 from typing import Any, Literal, Self
 
@@ -82,6 +83,8 @@ class Verdict(Part):
     """The `promotedAt` of the release that a rollback restores."""
     held_out: Sentence = ""
     """The result of a test on held-out time in words; empty if there was none."""
+    ramp: Target | None = None
+    """Among the targets, the second campaign whose version only a part of the users gets."""
 
     def said(self, language: Language, known_codes: Mapping[str, Any]) -> Self:
         """Return the verdict as people of the shop are told it; see `pages.said`."""
@@ -105,26 +108,81 @@ def to_compare(plan: Plan, trained: Sequence[Trained], release: ReleaseRecord | 
     return new, {alias: (arn, release.campaigns[alias].baseline_arn) for alias, arn in serving if alias in new}
 
 
+@dataclass(frozen=True, slots=True)
+class Ramping:
+    """How a run's version of one recipe comes to serve."""
+
+    second: Resource
+    """The campaign beside the one that serves."""
+    runs: str = ""
+    """The run whose version is being ramped already, if one is."""
+
+
+def ramps(plan: Plan, approved: Collection[str], release: ReleaseRecord | None) -> str | None:
+    """Return the recipe whose new version comes in steps: what serves nobody yet comes at once."""
+    ramp = plan.gate.ramp
+    deployed = {recipe.alias for recipe in plan.recipes if recipe.deployed}
+    shown = {placement.recipe for placement in plan.placements.values()}
+    if ramp is None or release is None or ramp.recipe not in {*approved} & deployed & shown & {*release.campaigns}:
+        return None
+    return ramp.recipe
+
+
 def of_judgements(
-    plan: Plan, trained: Sequence[Trained], judged: Sequence[Judgement], release: ReleaseRecord | None, held_out: Result
+    plan: Plan,
+    trained: Sequence[Trained],
+    judged: Sequence[Judgement],
+    release: ReleaseRecord | None,
+    held_out: Result,
+    *,
+    ramping: Ramping | None = None,
 ) -> Verdict:
     """Return the verdict for the judgements of a run, which include the test on held-out time."""
     refused = {judgement.alias: judgement.reason for judgement in judged if judgement.decision == "refused"}
+    ramped = ramps(plan, [judgement.alias for judgement in judged if judgement.alias not in refused], release)
+    if ramped and ramping and ramping.runs:
+        text = (
+            "the version of run {run} comes to the users step by step: this one is refused until that one is through "
+            "or has gone back"
+        )
+        refused[ramped], ramped = Text("verdict.ramp-runs", text, run=ramping.runs), None
     approved = [judgement.alias for judgement in judged if judgement.alias not in refused]
     outcome: Outcome = "promoted" if not refused else "partly promoted" if approved else "refused"
     reason = Text.joined("; ", [Text.joined(": ", why) for why in refused.items()])
     verdict = _verdict(plan, trained, approved, release, outcome=outcome, reason=reason or _ALL_APPROVED)
+    if ramped and ramping and release:
+        verdict = _in_steps(verdict, ramped, ramping.second, release)
     update = {
         "refused": tuple(Refused(alias=alias, reason=why) for alias, why in refused.items()),
         "held_out": held_out.reason,
         "notes": (
             *plan.notes,
             *(_not_trained(version) for version in trained if version.found_from),
+            *([_stepwise(plan, ramped)] if verdict.ramp and ramped else []),
             # A shop that relies on the test must learn that there was none.
             *([held_out.reason] if held_out.outcome == "tooLittle" else []),
         ),
     }
     return verdict.replaced(**update)
+
+
+def _in_steps(verdict: Verdict, alias: str, second: Resource, release: ReleaseRecord) -> Verdict:
+    """Return a verdict whose version of a recipe comes to a second campaign, while the first goes on."""
+    target = next(target for target in verdict.targets if target.alias == alias)
+    # Whatever an operator set at the campaign that serves holds for both.
+    ramp = target.replaced(campaign=second, earlier_config=dict(release.campaigns[alias].config))
+    return verdict.replaced(
+        targets=tuple(ramp if other is target else other for other in verdict.targets),
+        back=tuple(other for other in verdict.back if other.alias != alias),
+        unchanged=(*verdict.unchanged, _promoted(_serving(alias, release))),
+        ramp=ramp,
+    )
+
+
+def _stepwise(plan: Plan, alias: str) -> Text:
+    text = "the new version of {recipe} is shown to {share:g}% of the users first, by a second campaign"
+    share = plan.gate.ramp.steps[0] if plan.gate.ramp else 0
+    return Text("note.ramped", text, recipe=alias, share=share)
 
 
 _ALL_APPROVED = Text("verdict.all-approved", "every recipe is approved")
@@ -136,9 +194,9 @@ def _not_trained(version: Trained) -> Text:
 
 
 def of_override(
-    plan: Plan, trained: Sequence[Trained], refused: Sequence[str], release: ReleaseRecord | None
+    plan: Plan, trained: Sequence[Trained], refused: Sequence[str], release: ReleaseRecord | None, through: str = ""
 ) -> Verdict:
-    """Return the verdict that promotes refused versions.
+    """Return the verdict that promotes refused versions, and the one that was ramped (`through`).
 
     Raises:
         Rejected: the run has none.
@@ -147,6 +205,8 @@ def of_override(
         raise Rejected(plan.run, "nothing of this run was refused")
     text = "promoted by hand although refused: {recipes}"
     reason = Text("verdict.by-hand", text, recipes=", ".join(refused))
+    if through and {*refused} == {through}:
+        reason = Text("verdict.through", "every user gets the new version of {recipe}", recipe=through)
     return _verdict(plan, trained, refused, release, outcome="promoted", reason=reason)
 
 

@@ -136,7 +136,9 @@ class Judged:
     versions: Mapping[str, str]
     """The solution versions that the run trained, by recipe alias."""
     refused: tuple[str, ...]
-    """The aliases that the gate refused."""
+    """The aliases that the gate refused, or whose versions only a part of the users gets."""
+    ramped: str = ""
+    """The one of them that came to a part of the users; empty if none did."""
 
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> Self:

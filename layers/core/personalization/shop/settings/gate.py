@@ -2,14 +2,16 @@
 """The settings `gate` and `probe`: requirements on a new solution version before and after its promotion."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from table_intake.wording import Text
 
+from personalization.core.messages import is_none
 from personalization.shop.records.release import BASELINE
-from personalization.shop.settings.campaigns import mapping
-from personalization.shop.settings.recipes import NEXT_BEST_ACTION, SEMANTIC, TRENDING
+from personalization.shop.settings.campaigns import mapping, switched_off
+from personalization.shop.settings.recipes import NEXT_BEST_ACTION, SEMANTIC, TRENDING, RecipeAlias
 from personalization.shop.settings.settings_errors import at
 
 Metric = Literal[
@@ -34,6 +36,7 @@ OwnMetric = Literal[
 ]
 """Metrics of single recipes; higher is better."""
 AnyMetric = Literal[Metric, OwnMetric]
+RampGuardrail = Literal["orders", "clicks", "revenue", "returns"]
 Tolerance = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Lift = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 OWN_METRICS: Mapping[str, tuple[OwnMetric, ...]] = {
@@ -44,6 +47,8 @@ OWN_METRICS: Mapping[str, tuple[OwnMetric, ...]] = {
 """By recipe, its own metrics; the first decides, unless settings name another one."""
 OWN_TOLERANCE = 0.5
 """The usual tolerance of trending-now: the growth in a single window, which its metric is about, is mostly chance."""
+PATIENCE = 2
+"""How many times the days of its steps a ramp lasts at most; then it goes back."""
 FOR_USERS = ("user-personalization", "personalized-ranking")
 """Recipes that must beat popularity; the others answer another question."""
 
@@ -73,6 +78,36 @@ class HeldOut(BaseModel):
     """The least lift over popularity, beyond chance; 0 disables it."""
 
 
+class Ramp(BaseModel):
+    """A promotion in steps, to more and more users, which goes back by itself if they order or click less."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipe: RecipeAlias = "user-personalization"
+    """The recipe whose new versions come in steps; those of the others come at once."""
+    steps: Annotated[
+        tuple[Annotated[float, Field(ge=1, le=50, allow_inf_nan=False)], ...], Field(min_length=1, max_length=3)
+    ] = (5, 25, 50)
+    """The percent of the users who get the new version, step by step; after the last step all get it."""
+    days: Annotated[int, Field(ge=1, le=28, strict=True)] = 7
+    """How long a step lasts."""
+    guardrails: Annotated[tuple[RampGuardrail, ...], Field(min_length=1)] = ("orders", "clicks")
+    """What must not get worse: orders or revenue per user, clicks per list that was seen, returns."""
+
+    @field_validator("steps")
+    @classmethod
+    def _rise(cls, steps: tuple[float, ...]) -> tuple[float, ...]:
+        if any(later < step + 1 for step, later in pairwise(steps)):
+            raise ValueError(Text("settings.ramp.steps", "each step has at least one percent more than the one before"))
+        return steps
+
+
+def _ramp(given: object) -> object:
+    if given is True or str(given).lower() in {"on", "yes", "true"}:
+        return {}
+    return None if switched_off(given) else given
+
+
 class Gate(BaseModel):
     """The conditions under which a new solution version may serve; see `releases.gate`."""
 
@@ -87,6 +122,8 @@ class Gate(BaseModel):
     """The least lift of a recipe for users; 0 disables it."""
     held_out: HeldOut | None = None
     """A test on held-out time, which costs a second training; none by default."""
+    ramp: Annotated[Ramp | None, BeforeValidator(_ramp), Field(exclude_if=is_none)] = None
+    """Steps in which one recipe's new versions come to serve; `true` for the usual ones, none by default."""
     recipes: dict[str, RecipeGate] = {}
     """Exceptions, by recipe alias."""
 
@@ -129,6 +166,8 @@ def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[Tex
             errors.append(at(f"gate.{path}metric", why))
     if gate.get("held_out") is not None:
         errors += _untestable(gate, recipes)
+    if gate.get("ramp") and not switched_off(gate["ramp"]):
+        errors += _unrampable(gate["ramp"], settings, recipes)
     if BASELINE not in recipes:
         places = {"gate": gate} | {f"gate.recipes.{alias}": gate for alias, gate in exceptions.items()}
         text = "needs the recipe {recipe}, which the shop does not train"
@@ -169,3 +208,23 @@ def _untestable(gate: Mapping[Any, Any], recipes: Sequence[str]) -> list[Text]:
         few = Text("settings.gate.users", "minimum_users is above users, so the test could never decide")
         errors.append(at("gate.held_out", few))
     return errors
+
+
+def ramped(given: object) -> str | None:
+    """Return the recipe of the setting `ramp`, as it is in the file; None if there is none."""
+    ramp = _ramp(given) if given is not None else None
+    return str(mapping(ramp).get("recipe", Ramp.model_fields["recipe"].default)) if ramp is not None else None
+
+
+def _unrampable(ramp: object, settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[Text]:
+    """Return why no release can be ramped."""
+    recipe, placements = ramped(ramp), mapping(settings.get("placements"))
+    if recipe not in recipes:
+        return [at("gate.ramp.recipe", _UNTRAINED)]
+    if switched_off(settings.get("deploy")):
+        none = Text("settings.ramp.deploy", "needs a campaign of its own, and deploy is false")
+        return [at("gate.ramp", none)]
+    if not any(mapping(placement).get("recipe") == recipe for placement in placements.values()):
+        text = "no placement shows {recipe}, so nobody could be compared: name one under placements"
+        return [at("gate.ramp", Text("settings.ramp.placement", text, recipe=str(recipe)))]
+    return []

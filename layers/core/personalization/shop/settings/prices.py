@@ -11,6 +11,7 @@ from personalization.shop.settings.recipes import Generation
 
 Dollars = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
 MONTH_HOURS = 730
+MONTH_DAYS = MONTH_HOURS / 24
 
 
 class Prices(BaseModel):

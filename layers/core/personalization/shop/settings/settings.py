@@ -272,7 +272,17 @@ def _quota_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[T
     """Return whether the settings ask for more campaigns than Personalize allows; `recipes` are trained."""
     quota = settings.get("most_campaigns", CAMPAIGN_QUOTA)
     named = _deployed([alias for alias in TRAINABLE if alias in recipes], mapping(settings.get("campaigns")))
-    if switched_off(settings.get("deploy")) or not isinstance(quota, int) or len(named) <= quota:
+    if switched_off(settings.get("deploy")) or not isinstance(quota, int):
+        return []
+    ramped = gate.ramped(mapping(settings.get("gate")).get("ramp"))
+    if len(named) == quota and ramped in named:
+        text = (
+            "needs a second campaign of {recipe} while it lasts, and the {count} campaigns of the settings are all "
+            "that Personalize allows a dataset group: leave a recipe out, or have AWS raise the quota and write it as "
+            "most_campaigns"
+        )
+        return [at("gate.ramp", Text("settings.ramp.quota", text, recipe=ramped, count=quota))]
+    if len(named) <= quota:
         return []
     text = (
         "{count} campaigns ({campaigns}) are more than the {quota} that Personalize allows a dataset group: leave a "

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ramps between the releases: a second campaign, the experiment that compares it, and its end.
+
+A ramp begins with a release that keeps the version before, and ends with any release that serves another one, with a
+return to an earlier one, or with harm. The second campaign is deleted when nobody can be asking it any more.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from personalization.core.aws.errors import false_on
+from personalization.core.names import Names
+from personalization.experiments import following, ramps
+from personalization.experiments.experiment import Experiment
+from personalization.experiments.ramps import Begun
+from personalization.personalize import training
+from personalization.releases.verdicts import Target
+from personalization.runs import leases
+from personalization.shop.plan import Resource
+from personalization.shop.records import release_store
+from personalization.shop.records.release import ReleaseRecord
+from personalization.shop.settings.gate import Ramp
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+FORGOTTEN = timedelta(minutes=15)
+"""How long after a ramp's end containers may still ask its campaign: they know a shop's experiments for a minute."""
+
+
+def running(dynamodb: "DynamoDBClient", table: str, shop: str, now: datetime) -> list[Experiment]:
+    """Return the ramps of a shop that run."""
+    stored = following.get(dynamodb, table, shop).experiments
+    return [experiment for experiment in stored if experiment.ramp and experiment.runs(now.timestamp())]
+
+
+def ramping_run(dynamodb: "DynamoDBClient", table: str, shop: str, run: str, now: datetime) -> str:
+    """Return the other run whose version is being ramped; empty if there is none."""
+    runs = (ramp.ramp.run for ramp in running(dynamodb, table, shop, now) if ramp.ramp)
+    return next((other for other in runs if other != run), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Second:
+    """The second campaign of a recipe, whose version is to be ramped."""
+
+    target: Target
+    settings: Ramp
+    metadata: bool
+    """Whether it shows columns of Items."""
+
+
+def begin(dynamodb: "DynamoDBClient", table: str, release: ReleaseRecord, second: Second, now: datetime) -> None:
+    """Show a second campaign's version to the users of the first step, unless this was done before.
+
+    Raises:
+        RetryLater: somebody else changed the shop's experiments meanwhile.
+    """
+    target = second.target
+    shown = tuple(name for name, entry in release.placements.items() if entry.get("recipe") == target.alias)
+    begun = following.get(dynamodb, table, release.shop).named(ramps.name_of(target.run))
+    if begun is not None or not shown:
+        return
+    what = Begun(
+        recipe=target.alias,
+        run=target.run,
+        version=target.solution_version_arn,
+        control=release.versions[target.alias],
+        campaign=target.campaign.arn,
+        metadata=second.metadata,
+        placements=shown,
+    )
+    experiment = ramps.begin(what, second.settings, int(now.timestamp()))
+    following.change(dynamodb, table, release.shop, before=None, after=experiment)
+
+
+def end(dynamodb: "DynamoDBClient", table: str, release: ReleaseRecord, now: datetime, why: str = "") -> None:
+    """End the ramps that a new release leaves nothing to compare with, or for a reason all of them.
+
+    Raises:
+        RetryLater: somebody else changed the shop's experiments meanwhile.
+    """
+    for experiment in running(dynamodb, table, release.shop, now):
+        ramp = experiment.ramp
+        serves = release.versions.get(ramp.recipe) if ramp else None
+        if ramp is None or (serves == ramp.control and not why):
+            continue
+        through = "every user gets the new version" if serves == ramp.version else "another version serves"
+        after = experiment.stopped(int(now.timestamp()), why or through)
+        following.change(dynamodb, table, release.shop, before=experiment, after=after)
+
+
+def promote(client: "SFNClient", machine: str, *, shop: str, experiment: Experiment, now: datetime) -> None:
+    """Start the run that gives a ramp's version to all users: once a day, until one has succeeded."""
+    if experiment.ramp is not None:
+        wish = {"action": "promote", "shop": shop, "run": experiment.ramp.run}
+        name = f"{shop}-{experiment.name}-{now:%Y%m%d}"
+        false_on(
+            "ExecutionAlreadyExists",
+            lambda: client.start_execution(stateMachineArn=machine, name=name, input=json.dumps(wish)),
+        )
+
+
+def tidy(
+    client: "PersonalizeClient", dynamodb: "DynamoDBClient", table: str, names: Names, *, shop: str, now: datetime
+) -> tuple[str, ...]:
+    """Delete second campaigns whose ramp is over, or was never begun by a run that failed; return their names.
+
+    A run that leads the shop may be making one, and one of a ramp that just ended may still be asked.
+    """
+    stored = [experiment for experiment in following.get(dynamodb, table, shop).experiments if experiment.ramp]
+    latest = now.timestamp() - FORGOTTEN.total_seconds()
+    if any(experiment.last_second > latest for experiment in stored):
+        return ()
+    judged = release_store.judged_runs(dynamodb, table, shop)
+    recipes = {experiment.ramp.recipe for experiment in stored if experiment.ramp}
+    recipes |= {run.ramped for run in judged if run.ramped}
+    if not recipes or release_store.get(dynamodb, table, shop, leases.RECORD) is not None:
+        return ()
+    named = [names.second_campaign(shop, recipe) for recipe in sorted(recipes)]
+    campaigns = [Resource(name=campaign.name, arn=campaign.arn) for campaign in named]
+    return training.retired(client, [campaign for campaign in campaigns if training.is_there(client, campaign)])
