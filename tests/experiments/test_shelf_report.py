@@ -203,3 +203,14 @@ def test_the_first_day_of_a_picture_is_written_whole() -> None:
     drawn = shelf_report.page(pages.with_codes(document))
 
     assert re.search(r"<text x='(\d+\.\d)' [^>]*>11-03</text>", drawn)[1] == "30.0"  # type: ignore[index]
+
+
+def test_a_picture_of_money_never_marks_clicks() -> None:
+    unsold = {**HOME, "attributed": 0.0, "clicks": 37}
+    made = days(HOME, HOME)
+    quiet = TODAY - timedelta(days=3)
+    made |= {quiet: placed(home=unsold), quiet - timedelta(days=7): placed(home=unsold)}
+
+    page = shelf_report.page(pages.with_codes(report(made)))
+
+    assert f"{quiet}: 0, before 0" in page

@@ -173,7 +173,7 @@ def page(report: Mapping[str, Any]) -> str:
         words["bars"][by],
         compares=report["compares"],
     )
-    daily = columns([Column(day["day"], day[by], day["before"]) for day in report["daily"]], words["daily"][by])
+    daily = columns([Column(day["day"], day[by], (day["before"] or {}).get(by)) for day in report["daily"]], words["daily"][by])
     return pages.render("shelves.html", report, drawn=drawn, daily=daily, by=by)
 
 
@@ -250,17 +250,13 @@ def _daily(days: Days, span: Span) -> list[dict[str, Any]]:
     for number in range(span.days):
         day = span.first + number * _DAY
         now, then = (_total(shelf_days.added([days[when]] if when in days else [])) for when in (day, day - back))
-        rows.append(
-            {
-                "day": day.isoformat(),
-                "clicks": now["clicks"] or 0,
-                "attributedRevenue": now["attributed"] or 0,
-                "before": (then["attributed"] if now["attributed"] or then["attributed"] else then["clicks"]) or 0
-                if day - back in days
-                else None,
-            }
-        )
+        before = _of_day(then) if day - back in days else None
+        rows.append({"day": day.isoformat(), **_of_day(now), "before": before})
     return rows
+
+
+def _of_day(total: Figures) -> dict[str, float]:
+    return {"clicks": total["clicks"] or 0, "attributedRevenue": total["attributed"] or 0}
 
 
 def _told(test: Trial) -> dict[str, Any]:
