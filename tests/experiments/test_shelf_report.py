@@ -205,6 +205,18 @@ def test_the_first_day_of_a_picture_is_written_whole() -> None:
     assert re.search(r"<text x='(\d+\.\d)' [^>]*>11-03</text>", drawn)[1] == "30.0"  # type: ignore[index]
 
 
+def test_days_are_not_compared_with_fewer_days() -> None:
+    made = days(HOME, HOME)
+    first_known = {day: rows for day, rows in made.items() if day >= WEEK.first - timedelta(days=1)}
+
+    document = report(first_known)
+
+    assert document["daysBefore"] == 1
+    assert not document["compares"]
+    assert (document["shelves"][0]["changes"], document["total"]["before"]) == ({}, None)
+    assert "than before" not in document["sentence"]
+
+
 def test_a_picture_of_money_never_marks_clicks() -> None:
     unsold = {**HOME, "attributed": 0.0, "clicks": 37}
     made = days(HOME, HOME)

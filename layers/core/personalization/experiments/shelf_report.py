@@ -108,7 +108,8 @@ def document(days: Days, span: Span, facts: Facts) -> dict[str, Any]:
     shown = [name for name in facts.settings.placements if name not in placements]
     dollars = costs(facts.settings, {name: row["lists"] or 0 for name, row in placements.items()}, max(len(now), 1))
     total, total_before = _total(table), _total(before)
-    compares = bool(earlier) and span.period != "today"
+    # Of a part of the days a sum is no measure of the whole.
+    compares = span.period != "today" and len(now) == len(earlier) == span.days
     items, variants = _top_items(table), _variants(table)
     shelves = []
     for name, row in sorted(placements.items(), key=lambda pair: (-(pair[1]["attributed"] or 0), pair[0])):
