@@ -4,6 +4,7 @@
 import html
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -127,6 +128,18 @@ def test_only_what_a_test_proves_in_money_is_earned() -> None:
     proof = report(days(HOME), tests=[trial("off", (-9.0, -5.0, -1.0))])["proof"]
     assert proof == "Proven: home earned about 5 KRW a month (1 KRW to 9 KRW), as own-list shows."
     assert "Nothing of it is proven" in report(days(HOME))["proof"]
+
+
+def test_what_shelves_earned_together_is_said_once() -> None:
+    test = trial("off", (-9.0, -5.0, -1.0))
+    both = replace(test, experiment=replace(test.experiment, placements=("home", "cart")))
+    made = {day: placed(home=HOME, cart=HOME) for day in days(HOME)}
+
+    document = report(made, tests=[both])
+
+    assert document["proof"] == "Proven: home, cart earned about 5 KRW a month (1 KRW to 9 KRW), as own-list shows."
+    page = shelf_report.page(pages.with_codes(document))
+    assert page.count("home, cart together") == len(document["shelves"]) == 2
 
 
 def test_what_is_wrong_is_said_in_a_sentence_each() -> None:

@@ -174,7 +174,9 @@ def page(report: Mapping[str, Any]) -> str:
         words["bars"][by],
         compares=report["compares"],
     )
-    daily = columns([Column(day["day"], day[by], (day["before"] or {}).get(by)) for day in report["daily"]], words["daily"][by])
+    daily = columns(
+        [Column(day["day"], day[by], (day["before"] or {}).get(by)) for day in report["daily"]], words["daily"][by]
+    )
     return pages.render("shelves.html", report, drawn=drawn, daily=daily, by=by)
 
 
@@ -279,7 +281,10 @@ def _text(report: Mapping[str, Any], sentence: str) -> str:
 
 
 def _earned(placement: str, tests: Sequence[Trial]) -> dict[str, Any] | None:
-    """Return the money a month that a test or the holdout shows for a placement: it against bestsellers or nothing."""
+    """Return the money a month that a test or the holdout shows for a placement: it against bestsellers or nothing.
+
+    The money is that of all the experiment's placements together.
+    """
     for test in tests:
         experiment, report = test.experiment, test.report
         if placement not in experiment.placements or report["verdict"]["state"] == "hidden":
@@ -293,8 +298,13 @@ def _earned(placement: str, tests: Sequence[Trial]) -> dict[str, Any] | None:
             if sign and money["interval"]:
                 low, high = sorted(sign * end for end in money["interval"])
                 if low > 0 or high < 0:
-                    told = {"experiment": experiment.name, "holdout": experiment.is_holdout}
-                    return {**told, "estimate": sign * money["estimate"], "interval": [low, high]}
+                    return {
+                        "experiment": experiment.name,
+                        "holdout": experiment.is_holdout,
+                        "placements": list(experiment.placements),
+                        "estimate": sign * money["estimate"],
+                        "interval": [low, high],
+                    }
     return None
 
 
@@ -332,7 +342,8 @@ def _sentence(figures: Figures, then: Figures | None, currency: str, shelves: in
 
 
 def _proof(shelves: Sequence[Mapping[str, Any]], currency: str) -> Text:
-    earned = [(shelf["placement"], shelf["earned"]) for shelf in shelves if shelf["earned"]]
+    # What an experiment on several placements shows is that of all of them together, and is said once.
+    earned = {shelf["earned"]["experiment"]: shelf["earned"] for shelf in shelves if shelf["earned"]}
     if not earned:
         text = (
             "Nothing of it is proven to be earned: some of these people would have bought anyway. A test or a holdout "
@@ -343,13 +354,13 @@ def _proof(shelves: Sequence[Mapping[str, Any]], currency: str) -> Text:
         Text(
             "shelves.earned",
             "{placement} earned about {estimate} a month ({low} to {high}), as {experiment} shows",
-            placement=placement,
+            placement=Text.some_of(told["placements"]),
             estimate=amount(told["estimate"], currency),
             low=amount(told["interval"][0], currency),
             high=amount(told["interval"][1], currency),
             experiment=told["experiment"],
         )
-        for placement, told in earned
+        for told in earned.values()
     ]
     return Text("shelves.proven", "Proven: {said}.", said=Text.joined("; ", said))
 
