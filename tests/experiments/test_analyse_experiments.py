@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from personalization.core.aws import clients
+from personalization.core.aws import clients, objects
 from personalization.core.environment import Environment
+from personalization.core.errors import RetryLater
 from personalization.experiments import following
 from personalization.experiments.analysing import Analyst, Clients, Lists, Round
 from personalization.experiments.assignment import unit_digest
@@ -41,6 +42,7 @@ experiments:
     variants: {own: {}, best: {show: bestsellers}}
 """
 USERS = 2_400
+WRITE = objects.put_report
 STEM = "reports/demo/experiments/best/report"
 
 
@@ -259,6 +261,13 @@ def test_placements_are_reported_without_experiments_too(
     assert b"</html>" in bucket.get_object(Bucket=BUCKET, Key="reports/demo/shelves/month.html")["Body"].read()
 
 
+def unwritten(s3: "S3Client", bucket: str, stem: str, *report: Any) -> str:  # noqa: ANN401
+    """Write no page of a week, as where the bucket does not answer."""
+    if "/weeks/" in stem:
+        raise RetryLater(stem, "the bucket does not answer")
+    return WRITE(s3, bucket, stem, *report)
+
+
 def test_a_week_is_mailed_once_and_again_only_if_the_bus_did_not_take_it(
     shop: Drop, bucket: "S3Client", table: "DynamoDBClient", bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +278,9 @@ def test_a_week_is_mailed_once_and_again_only_if_the_bus_did_not_take_it(
 
     with monkeypatch.context() as patched:
         patched.setattr(Bus, "put_events", lambda *_, **__: {"FailedEntryCount": 1})
+        assert [name for name, _ in round_at(monday).failed] == ["demo"]
+    with monkeypatch.context() as patched:
+        patched.setattr(objects, "put_report", unwritten)
         assert [name for name, _ in round_at(monday).failed] == ["demo"]
     for hours in (1, 2, 20):
         round_at(monday + hours / 24)

@@ -68,15 +68,19 @@ class ShelfRound:
         """
         table, name = self._environment.table, str(week["from"])
         before = release_store.get(dynamodb, table, self._shop, weekly.RECORD)
+        if before and str(before["week"]) >= name:
+            return False
+        # What may fail comes before the note, so that the next round tries again.
+        address = f"s3://{self._environment.bucket}/{self._put(f'weeks/{name}', week, linked=False)}"
+        lines = weekly.lines(week, address)
         record = {"shop": self._shop, "record": weekly.RECORD, "week": name}
         # Only one of two rounds at once is the first to note the week.
         if not release_store.put_if(
             dynamodb, table, record, "attribute_not_exists(week) OR week < :week", values={":week": name}
         ):
             return False
-        address = f"s3://{self._environment.bucket}/{self._put(f'weeks/{name}', week, linked=False)}"
         try:
-            announcing.announce_week(bus, self._environment.names.prefix, self._shop, weekly.lines(week, address))
+            announcing.announce_week(bus, self._environment.names.prefix, self._shop, lines)
         except PersonalizationError:
             release_store.put(dynamodb, table, before or {**record, "week": ""})
             raise
