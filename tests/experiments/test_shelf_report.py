@@ -230,6 +230,17 @@ def test_days_are_not_compared_with_fewer_days() -> None:
     assert "than before" not in document["sentence"]
 
 
+def test_what_browsers_call_a_currency_fills_no_mail() -> None:
+    codes = {f"{number:03}": number for number in range(1, 900)} | {"SEE EVIL.EXAMPLE": 5_000}
+
+    told = report(days(HOME, HOME), foreign=codes)["findings"]
+
+    assert told[1:] == [
+        f"{number:,} bought items are in {code} and not added to KRW."
+        for number, code in ((5_000, "SEE"), (899, "899"), (898, "898"))
+    ]
+
+
 def test_a_picture_of_money_never_marks_clicks() -> None:
     unsold = {**HOME, "attributed": 0.0, "clicks": 37}
     made = days(HOME, HOME)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the shelves earned: a shop's placements in a day, a week or a month, against the same days before."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -23,6 +24,8 @@ PERIODS: Mapping[Period, int] = {"today": 1, "day": 1, "week": 7, "month": 28}
 MONTH = 30
 TOP_ITEMS = 5
 """The items of a placement that a page shows."""
+_CODE, _CURRENCIES = 3, 3
+"""The letters of a currency's code, and the currencies that a report names."""
 _ALIKE = 0.005
 """A smaller relative difference is none."""
 _DAY = timedelta(days=1)
@@ -378,7 +381,11 @@ def _findings(figures: Figures, total: Figures, unseen: Sequence[str], facts: Fa
         yield Text("shelves.no-clicks", text, lines=bought)
     if unseen and any(figures[name] for name in ("viewable", "clicks")):
         yield Text("shelves.unseen", "Nothing of {placements} was seen.", placements=Text.some_of(unseen))
+    # Events of browsers may say anything: a code has three letters, and a mail takes no more than a few.
+    foreign = Counter[str]()
     for code, lines in facts.foreign.items():
+        foreign[code[:_CODE]] += lines
+    for code, lines in foreign.most_common(_CURRENCIES):
         text = "{lines:,} bought {lines:item is|items are} in {code} and not added to {currency}."
         yield Text("shelves.foreign", text, lines=lines, code=code, currency=facts.currency)
     if facts.refused:
