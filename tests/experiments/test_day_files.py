@@ -199,3 +199,18 @@ def test_a_click_before_a_login_counts_where_the_user_buys_later_and_objects_wit
 
     assert orders_of() == [1]
     assert orders_of(unit("u1")) == []
+
+
+def test_an_order_that_page_and_server_send_counts_once_for_the_visitor_who_is_the_user(bucket: "S3Client") -> None:
+    guest = [
+        {**buy(at, "", item, orderId="o", session="s1"), "VISITOR": unit("v")} for at, item in ((9, "i1"), (9, "i2"))
+    ]
+    server = [buy(12, "u1", item, orderId="o", session="s2") for item in ("i2", "i1", "i3")]
+    login = {**event("View", 20, "u1", session="s1"), "VISITOR": unit("v")}
+    text = copy([*guest, *server, login], (*COLUMNS, "VISITOR"))
+    bucket.put_object(Bucket=BUCKET, Key=f"events/demo/{DAY:%Y/%m/%d}/1.csv", Body=text)
+    expose(bucket, 0, ("v", "a", 0))
+
+    (row,) = make(0).rows["home"][DAY].to_dicts()
+
+    assert (row["orders"], row["items"], row["money"], row["values"]) == (1, 3, 30, [30])

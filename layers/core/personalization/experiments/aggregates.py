@@ -151,7 +151,18 @@ class Events:
     def joined(self, links: Links) -> Self:
         """Return the events with linked units as one."""
         units = links.joined(self.units).group_by("unit").agg(pl.col("events").sum())
-        return replace(self, outcomes=links.joined(self.outcomes), units=units)
+        outcomes = links.joined(self.outcomes)
+        renamed = outcomes.filter(outcomes["unit"] != self.outcomes["unit"])["unit"].unique()
+        if renamed.is_empty():
+            return replace(self, units=units)
+        # A page told an order of the visitor, and the shop's server told it of the user.
+        is_linked = pl.col("unit").is_in(renamed.implode())
+        linked = outcomes.filter(is_linked)
+        linked = linked.filter(pl.col("line").is_null() | pl.struct("unit", "line").is_first_distinct())
+        begun = pl.when(pl.col("orders") > 0).then(pl.struct("unit", "order"))
+        orders = pl.when(begun.is_first_distinct()).then("orders").otherwise(pl.col("orders") * 0)
+        outcomes = pl.concat([outcomes.filter(~is_linked), linked.with_columns(orders.alias("orders"))])
+        return replace(self, outcomes=outcomes, units=units)
 
     def shop_day(self, viewable: pl.DataFrame | None = None) -> pl.DataFrame:
         """Return the day's figures of all units, exposed or not: the past of later exposures."""
