@@ -148,6 +148,19 @@ def test_users_who_were_erased_leave_and_a_day_that_is_made_again_has_them_no_mo
     assert datetime.fromtimestamp(START, UTC).date() == DAY
 
 
+def test_the_visitor_of_a_user_who_was_erased_leaves_though_a_later_round_tells_of_them(bucket: "S3Client") -> None:
+    line = {"experiment": "home", "variant": "a", "unit": unit("v"), "placement": "home", "at": START * 1000}
+    lines = "\n".join(json.dumps(told) for told in (line, {**line, "user": unit("u1")}))
+    bucket.put_object(Bucket=BUCKET, Key=f"exposures/demo/{DAY:%Y/%m/%d}/1.jsonl", Body=lines.encode())
+    accept(bucket, 0, [buy(1), event("View", 2, user="u2")])
+
+    files().forget({unit("u1")})
+
+    made = make(0)
+    assert made.rows["home"][DAY].is_empty()
+    assert files().links().all_of({unit("u1")}) == {unit("u1")}
+
+
 def test_placements_are_made_of_the_same_days_and_again_while_they_may_change(bucket: "S3Client") -> None:
     def placed(number: int) -> list[tuple[str, int, float]]:
         """Return what the home placement says up to a day."""

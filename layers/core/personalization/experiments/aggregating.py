@@ -132,7 +132,11 @@ def make(
             viewable = aggregates.impressions(files.impressions(day), rules.variant_in)
             lines = files.exposures(day) if shop_day is None or missing else []
         if shop_day is None and accepted is not None:
-            made_links = aggregates.left(links_of(lines, copies, rules.unit_of), erased)
+            made_links = links_of(lines, copies, rules.unit_of)
+            if erased:
+                # Nothing told of the visitor when the user was erased: they leave together.
+                erased = Links([made_links]).all_of(erased)
+            made_links = aggregates.left(made_links, erased)
             files.put_table("links", day, made_links, settled=is_settled)
             links.add(made_links)
             shop_day = _shop_day(accepted, viewable, erased, settled=is_settled)
