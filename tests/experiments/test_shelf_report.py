@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from urllib.parse import urljoin
 
 import polars as pl
 import pytest
@@ -140,6 +141,17 @@ def test_what_shelves_earned_together_is_said_once() -> None:
     assert document["proof"] == "Proven: home, cart earned about 5 KRW a month (1 KRW to 9 KRW), as own-list shows."
     page = shelf_report.page(pages.with_codes(document))
     assert page.count("home, cart together") == len(document["shelves"]) == 2
+
+
+@pytest.mark.parametrize(("name", "linked"), [("week", True), ("weeks/2026-11-23", False)])
+def test_a_page_leads_to_what_experiments_say(name: str, linked: bool) -> None:
+    document = report(days(HOME), tests=[trial("off", (-9.0, -5.0, -1.0))])
+
+    page = shelf_report.page(pages.with_codes({**document, "linked": linked}))
+
+    (link,) = re.findall(r'href="([^"]*report\.html)"', page)
+    address = urljoin(f"https://bucket/{shelf_report.stem('demo', name)}.html", link)
+    assert address == "https://bucket/reports/demo/experiments/own-list/report.html"
 
 
 def test_what_is_wrong_is_said_in_a_sentence_each() -> None:
