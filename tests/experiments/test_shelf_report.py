@@ -116,6 +116,12 @@ def test_the_bill_of_a_campaign_is_shared_by_the_lists_that_were_seen() -> None:
     assert shelves["cart"]["figures"]["costPerThousandLists"] == pytest.approx(least / 2.8)
 
 
+def test_a_campaign_bills_no_hours_of_today_that_are_still_to_come() -> None:
+    document = shelf_report.document({TODAY: placed(home=HOME)}, Span.of("today", TODAY), facts())
+
+    assert document["total"]["dollars"] == pytest.approx(0.0556 * 3.6 * 9.5)
+
+
 def test_only_what_a_test_proves_in_money_is_earned() -> None:
     def earned(test: Trial) -> Any:  # noqa: ANN401
         return report(days(HOME), tests=[test])["shelves"][0]["earned"]

@@ -9,7 +9,7 @@ from personalization.shop.settings.prices import MONTH_HOURS, campaign_month, th
 from personalization.shop.settings.settings import ShopSettings
 
 
-def costs(settings: ShopSettings, lists: Mapping[str, float], days: int) -> dict[str, float | None]:
+def costs(settings: ShopSettings, lists: Mapping[str, float], days: float) -> dict[str, float | None]:
     """Estimate the dollars of placements in some days; None where no price is known.
 
     A campaign bills its requests, and at least those that it provides. Its bill is shared out by lists that were seen.
@@ -37,7 +37,7 @@ def costs(settings: ShopSettings, lists: Mapping[str, float], days: int) -> dict
     return dollars
 
 
-def _bill(settings: ShopSettings, placement: Placement, lists: float, days: int) -> float:
+def _bill(settings: ShopSettings, placement: Placement, lists: float, days: float) -> float:
     if placement.recipe is None:
         return 0.0
     billed = settings.billed(placement.recipe)

@@ -109,7 +109,9 @@ def document(days: Days, span: Span, facts: Facts) -> dict[str, Any]:
     table, before = shelf_days.added([*now.values()]), shelf_days.added([*earlier.values()])
     placements, placements_before = _by_placement(table), _by_placement(before)
     shown = [name for name in facts.settings.placements if name not in placements]
-    dollars = costs(facts.settings, {name: row["lists"] or 0 for name, row in placements.items()}, max(len(now), 1))
+    dollars = costs(
+        facts.settings, {name: row["lists"] or 0 for name, row in placements.items()}, _billed(now, facts.now)
+    )
     total, total_before = _total(table), _total(before)
     # Of a part of the days a sum is no measure of the whole.
     compares = span.period != "today" and len(now) == len(earlier) == span.days
@@ -185,6 +187,11 @@ def page(report: Mapping[str, Any]) -> str:
 
 def _between(days: Days, first: date, last: date) -> Days:
     return {day: rows for day, rows in days.items() if first <= day <= last}
+
+
+def _billed(days: Days, now: datetime) -> float:
+    """Return the days that a campaign bills; today's up to now."""
+    return len(days) - (1 - (now.hour * 60 + now.minute) / 1440 if now.date() in days else 0)
 
 
 def _rows(table: pl.DataFrame, level: str) -> list[dict[str, Any]]:
