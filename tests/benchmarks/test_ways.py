@@ -11,7 +11,7 @@ WAYS = {
     "record_events": (Way(12, 32), Way(0, 0)),
     "purchase_likelihood": (Way(19, 58), Way(0, 0)),
     "validate_drop": (Way(26, 131), Way(24, 130)),
-    "judge_release": (Way(17, 51), Way(2, 3)),
+    "judge_release": (Way(18, 59), Way(2, 3)),
     "claim_drop": (Way(12, 38), Way(0, 0)),
     "import_data": (Way(8, 13), Way(0, 0)),
 }
