@@ -192,7 +192,7 @@ def test_filter_values_and_context_go_along(personalize: FakePersonalize) -> Non
         ("recommendations", "filterValue.CATEGORY", "Did you mean filterValues.NAME?"),
         ("recommendations", "context", "Did you mean context.NAME?"),
         ("popular", "limit.x", "Did you mean limit?"),
-        ("ranking", "limit", "There are filter, filterValues.NAME, context.NAME."),
+        ("ranking", "limit", "There are filter, filterValues.NAME, context.NAME, personalize."),
     ],
 )
 def test_a_misspelt_query_parameter_is_refused_with_the_nearest(
