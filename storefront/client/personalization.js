@@ -184,7 +184,7 @@ export class Personalization {
 
   async #post(batch, how) {
     const { sessionId, userId } = batch[0];
-    const events = batch.map((event) => ({ ...event, sessionId: undefined, userId: undefined }));
+    const events = batch.map((event) => ({ ...event, sessionId: undefined, userId: undefined, ...this.objects && { listId: undefined } }));
     const { visitorId } = this;
     const { accepted } = await this.#call("POST", "/events", { sessionId, userId, visitorId, events }, { who: batch[0], ...how });
     this.#forget(batch.slice(0, accepted || batch.length));

@@ -121,6 +121,18 @@ test("who objects has no visitor's id, and all lists say so", async () => {
   assert.notEqual(shop.visitorId, visitorId);
 });
 
+test("what somebody does who objects follows no list of before", async () => {
+  answers = [() => reply(200, { listId: "L", ...list("a") })];
+  const shop = open();
+  await shop.recommend();
+  shop.track("View", { itemId: "a" });
+  await shop.personalize(false);
+  shop.track("Click", { itemId: "a" });
+  [answers, requests] = [[accept], []];
+  await shop.flush();
+  assert.deepEqual(sent().map(({ eventType, listId }) => [eventType, listId]), [["View", undefined], ["Click", undefined]]);
+});
+
 test("a user's choice is stored", async () => {
   answers = [() => reply(202, { enabled: false })];
   const shop = open();
