@@ -122,8 +122,9 @@ def record_impressions(request: Request) -> dict[str, object]:
         visitor = _visitor(release, user, body.visitor_id)
         named = assignment.unit_digest(release.tracking_id, user or session)
         unit = visitor if visitor and not user else named
+        who = impressions.Who(release.shop, unit, is_session=not user and not visitor)
         made = {seen.list_id: shown.at for seen in good if (shown := list_ids.told(seen.list_id))}
-        text = impressions.message(release.shop, unit, good, made.__getitem__, now)
+        text = impressions.message(who, good, made.__getitem__, now)
         impressions.enqueue(clients.sqs_once(), environment.impressions_queue(), text)
     request.notes |= {"lists": len(good), "refused": len(refused)}
     words = [{"number": number, "reason": reason} for number, reason in refused.items()]

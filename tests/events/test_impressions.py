@@ -81,6 +81,13 @@ def test_what_was_seen_is_a_line_of_a_file_of_the_day_and_goes_nowhere_else(
     assert table.scan(TableName=SHOPPER_EVENTS)["Count"] == 0
 
 
+def test_what_only_a_session_has_seen_says_so(queues: Queues, bucket: "S3Client") -> None:
+    post(seen(token(None)), userId=None)
+    post(seen(token(None)), userId=None, visitorId="A" * 22)
+    ((_, lines),) = written(queues, bucket).items()
+    assert [line.get("session", False) for line in lines] == [True, False]
+
+
 def test_a_bad_list_costs_no_other(queues: Queues, bucket: "S3Client") -> None:
     bad = {
         "malformed": "nonsense",

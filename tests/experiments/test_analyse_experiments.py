@@ -231,8 +231,11 @@ def test_a_lost_log_of_exposures_is_named_and_hides_the_verdict(shop: Drop, buck
     for user in range(USERS, USERS + 30):
         unit, at = unit_digest(str(RELEASE["trackingId"]), f"u{user}"), int(START.timestamp()) * 1000
         lists.append({"shop": "demo", "unit": unit, "listId": f"{user % 2 + 1}-{user}", "itemIds": ["i1"], "at": at})
+    # Sessions are in no experiment, so that nothing of theirs is lost.
+    lists.append({**lists[0], "unit": "of-a-session", "listId": "1-session", "session": True})
     shop(f"impressions/demo/{START:%Y/%m/%d}/1.jsonl", "\n".join(map(json.dumps, lists)))
-    shown = [event("View", 80, f"u{user}", listed="1-x", named=f"x{user}") for user in range(0, 100, 7)]
+    shown = [event("View", 80, "", listed="1-y", named="of-a-session", session="s1")]
+    shown += [event("View", 80, f"u{user}", listed="1-x", named=f"x{user}") for user in range(0, 100, 7)]
     shop(f"events/demo/{START:%Y/%m/%d}/shown.csv", copy(shown))
 
     round_at(7.1)

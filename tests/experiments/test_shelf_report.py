@@ -227,6 +227,14 @@ def test_a_mail_has_a_line_for_everything_in_the_shops_language() -> None:
     assert not any("\n" in line for line in lines.values())
 
 
+def test_a_mail_tells_of_an_experiment_until_the_week_in_which_it_ended() -> None:
+    document = report(days(HOME), tests=[trial("off", (-9.0, -5.0, -1.0))])
+    document["tests"][0]["ends"] = document["from"]
+    assert weekly.lines(document, "s3://b/page")["verdicts"] != "No experiment ran."
+    document["tests"][0]["ends"] = "2026-01-05"
+    assert weekly.lines(document, "s3://b/page")["verdicts"] == "No experiment ran."
+
+
 def test_the_first_day_of_a_picture_is_written_whole() -> None:
     month = {TODAY - timedelta(days=number): placed(home=HOME) for number in range(1, 29)}
     document = shelf_report.document(month, Span.of("month", TODAY), facts())

@@ -9,6 +9,7 @@ readers count an item of a list once.
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,16 +52,27 @@ class Impressions(Request):
     lists: list[SeenList] = Field(min_length=1, max_length=50)
 
 
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who has seen lists."""
+
+    shop: str
+    unit: str
+    """A digest; see `assignment.unit_digest`."""
+    is_session: bool
+    """Whether it is of a session, and so in no experiment."""
+
+
 def refusals(lists: Sequence[SeenList], refusal: Callable[[str], str | None]) -> dict[int, str]:
     """Return why lists cannot have been seen, by their numbers."""
     return {number: word for number, seen in enumerate(lists) if (word := refusal(seen.list_id))}
 
 
-def message(shop: str, unit: str, lists: Iterable[SeenList], since: Callable[[str], float], now: float) -> str:
+def message(who: Who, lists: Iterable[SeenList], since: Callable[[str], float], now: float) -> str:
     """Return a message of lists for the queue.
 
     Args:
-        shop, unit, lists: who has seen what; see `assignment.unit_digest`.
+        who, lists: who has seen what.
         since: returns when the list of a listId was made, in epoch seconds.
         now: epoch seconds.
 
@@ -76,7 +88,8 @@ def message(shop: str, unit: str, lists: Iterable[SeenList], since: Callable[[st
         for seen in lists
     ]
     # SQS refuses some characters, which are escaped here.
-    text = json.dumps({"shop": shop, "unit": unit, "accepted": int(now), "lists": rows}, separators=(",", ":"))
+    members = {"shop": who.shop, "unit": who.unit, "session": who.is_session, "accepted": int(now), "lists": rows}
+    text = json.dumps(members, separators=(",", ":"))
     if len(text) > _MOST_BYTES:
         raise Problem(400, "The request is too large.", [FieldError("lists", "may have 200 KB")])
     return text
@@ -97,7 +110,8 @@ def files(records: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str], list[st
             body = json.loads(record["body"])
             when = datetime.fromtimestamp(body["accepted"], UTC)
             shop, unit = str(body["shop"]), str(body["unit"])
-            rows = [{"shop": shop, "unit": unit, **{name: row[name] for name in _MEMBERS}} for row in body["lists"]]
+            members = {"shop": shop, "unit": unit, **({"session": True} if body.get("session") else {})}
+            rows = [{**members, **{name: row[name] for name in _MEMBERS}} for row in body["lists"]]
         except (ValueError, TypeError, KeyError, OverflowError, OSError):
             foreign.append(str(record["body"]))
             continue

@@ -64,7 +64,8 @@ _OUTCOMES = pl.Schema(
 )
 EXPOSURES = pl.Schema({"unit": pl.String, "variant": pl.String, "placement": pl.String, "at": pl.Int64})
 VIEWABLE = pl.Schema({"unit": pl.String, "at": pl.Int64, "list": pl.String, "items": pl.UInt32, "shown": pl.UInt32})
-"""Lists with items on screen; times are epoch milliseconds, as in exposures. `shown` is the number of the variant."""
+"""Lists with items on screen; times are epoch milliseconds, as in exposures. `shown` is the number of the variant; null
+for a session, which is in no experiment."""
 SHOP_DAY = pl.Schema(
     {
         "unit": pl.String(),
@@ -194,10 +195,12 @@ def impressions(files: Iterable[bytes], variant_in: VariantIn) -> pl.DataFrame:
     if not lines:
         return pl.DataFrame(schema=VIEWABLE)
     schema = {"unit": pl.String(), "listId": pl.String(), "itemIds": pl.List(pl.String), "at": pl.Int64()}
-    read = pl.read_ndjson(io.BytesIO(lines), schema=schema).drop_nulls().rename({"listId": "list"}).explode("itemIds")
+    read = pl.read_ndjson(io.BytesIO(lines), schema={**schema, "session": pl.Boolean()}).drop_nulls(list(schema))
+    read = read.rename({"listId": "list"}).explode("itemIds").with_columns(pl.col("session").fill_null(value=False))
     items = read.sort("at", "unit").unique(["list", "itemIds"], keep="first", maintain_order=True)
-    lists = items.group_by("unit", "list").agg(pl.col("at").min(), pl.len().alias("items"))
-    return _shaped(lists.join(_shown(lists["list"], variant_in), on="list", how="left"), VIEWABLE)
+    lists = items.group_by("unit", "list").agg(pl.col("at", "session").min(), pl.len().alias("items"))
+    lists = lists.join(_shown(lists["list"], variant_in), on="list", how="left")
+    return _shaped(lists.with_columns(pl.when(~pl.col("session")).then("shown").alias("shown")), VIEWABLE)
 
 
 def copies(files: Iterable[bytes]) -> pl.DataFrame:
@@ -245,6 +248,8 @@ def events(rows: pl.DataFrame, rules: Rules, before: Remembered, imported: pl.Da
         lines = imported.drop("day").with_columns(pl.lit("").alias("id"), pl.lit(value=True).alias("imported"))
         rows = pl.concat([rows, lines], how="diagonal")
     rows = rows.join(_shown(rows["list"].drop_nulls(), rules.variant_in), on="list", how="left", maintain_order="left")
+    # A session is exposed to nothing: what is known by it alone is no sign of a lost exposure.
+    rows = rows.with_columns(pl.when("lasts").then("shown").alias("shown")).drop("lasts")
     clicks = rows.filter(kind.is_in(["click", "view"]) & pl.col("list").is_not_null())
     names = clicks.select("list", "item").iter_rows()
     clicks = clicks.with_columns(pl.Series("line", [_hash("\0".join(name)) for name in names], pl.UInt64))
@@ -420,6 +425,7 @@ def _typed(rows: pl.DataFrame) -> pl.DataFrame:
             pl.min_horizontal(pl.col("TIMESTAMP").cast(pl.Int64, strict=False), accepted).alias("time"),
             pl.col("EVENT_VALUE").cast(pl.Float64, strict=False).alias("value"),
             _given("LIST_ID").alias("list"),
+            (_given("USER_ID").is_not_null() | _given("VISITOR").is_not_null()).alias("lasts"),
             _given("RECOMMENDATION_ID").alias("recommendation"),
             pl.col("EVENT_ID").fill_null("").alias("id"),
             _given("PROPERTIES").alias("properties"),

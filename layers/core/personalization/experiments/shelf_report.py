@@ -4,7 +4,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
 import polars as pl
@@ -279,6 +279,7 @@ def _told(test: Trial) -> dict[str, Any]:
         "placements": list(test.experiment.placements),
         "holdout": test.experiment.is_holdout,
         "state": report["state"],
+        "ends": datetime.fromtimestamp(test.experiment.last_second, UTC).date().isoformat(),
         "sentence": _text(report, report["sentence"]),
         "page": f"../experiments/{test.experiment.name}/report.html",
     }

@@ -52,9 +52,11 @@ def lines(report: Mapping[str, Any], address: str) -> dict[str, str]:
         )
         for shelf in report["shelves"][:_SHELVES]
     ]
+    # The page goes on showing what is proven; a mail tells it until the week in which it ended.
+    news = [test for test in report["tests"] if test["ends"] >= report["from"]]
     tests = [
         Text("weekly.test", "{experiment}: {sentence}", experiment=test["experiment"], sentence=test["sentence"])
-        for test in report["tests"][:_TESTS]
+        for test in news[:_TESTS]
     ]
     none = Text("weekly.no-shelves", "There are no figures of shelves.")
     said: dict[str, str] = {
