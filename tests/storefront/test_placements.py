@@ -76,10 +76,8 @@ def test_nothing_is_on_a_page_twice_also_after_a_click(hash_: str, page: Page, p
     settle(page)
     shown = [*page.evaluate(SHELVES), *page.evaluate(LINES)]
     assert len(shown) == len(set(shown)) >= 16
-    assert [path.rpartition("/")[2] for _, path, _, _ in placed.api.requests[requests_before:]] == [
-        "events",
-        "placements?",
-    ]
+    names = [path.rpartition("/")[2].partition("?")[0] for _, path, _, _ in placed.api.requests[requests_before:]]
+    assert names == ["events", "placements"]
 
 
 def test_what_another_shelf_had_is_counted_apart_and_is_not_new(page: Page, placed: Open) -> None:
