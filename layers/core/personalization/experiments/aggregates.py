@@ -200,7 +200,7 @@ def impressions(files: Iterable[bytes], variant_in: VariantIn) -> pl.DataFrame:
     items = read.sort("at", "unit").unique(["list", "itemIds"], keep="first", maintain_order=True)
     lists = items.group_by("unit", "list").agg(pl.col("at", "session").min(), pl.len().alias("items"))
     lists = lists.join(_shown(lists["list"], variant_in), on="list", how="left")
-    return _shaped(lists.with_columns(pl.when(~pl.col("session")).then("shown").alias("shown")), VIEWABLE)
+    return shaped(lists.with_columns(pl.when(~pl.col("session")).then("shown").alias("shown")), VIEWABLE)
 
 
 def copies(files: Iterable[bytes]) -> pl.DataFrame:
@@ -263,9 +263,9 @@ def events(rows: pl.DataFrame, rules: Rules, before: Remembered, imported: pl.Da
     return Events(
         outcomes=pl.concat(
             [
-                _shaped(clicks.with_columns(clicks=1), _OUTCOMES),
-                _shaped(carts.with_columns(carts=1), _OUTCOMES),
-                _shaped(
+                shaped(clicks.with_columns(clicks=1), _OUTCOMES),
+                shaped(carts.with_columns(carts=1), _OUTCOMES),
+                shaped(
                     lines.with_columns(pl.when(is_ours).then(name).alias(name) for name in ("money", "returned")),
                     _OUTCOMES,
                 ),
@@ -363,7 +363,7 @@ def past(shop_days: Iterable[pl.DataFrame]) -> pl.DataFrame:
 def summed(days: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Return the rows of several days as one row for each unit and variant, in any order of the days."""
     rows = pl.concat([pl.DataFrame(schema=ROWS), *days])
-    return _shaped(
+    return shaped(
         rows.group_by("unit", "variant").agg(
             [
                 pl.col("first").min(),
@@ -597,7 +597,7 @@ def _summed(outcomes: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     return sums.agg(pl.col(*_SUMS).sum()).join(values, on=keys, how="left")
 
 
-def _shaped(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+def shaped(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """Return the columns of a schema; one that is missing is null."""
     return rows.select(
         pl.col(name).cast(kind) if name in rows.columns else pl.lit(None, kind).alias(name)
@@ -608,4 +608,4 @@ def _shaped(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
 def _counted(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """Return the columns of a schema; what was not counted is 0."""
     names = [name for name in ("exposures", "events", "viewable", "lists", *_SUMS) if name in schema]
-    return _shaped(rows, schema).with_columns(pl.col(names).fill_null(0))
+    return shaped(rows, schema).with_columns(pl.col(names).fill_null(0))

@@ -13,7 +13,7 @@ from typing import Literal
 import polars as pl
 
 from personalization.experiments import metrics
-from personalization.experiments.aggregates import Events, UnitOf
+from personalization.experiments.aggregates import Events, UnitOf, shaped
 from personalization.experiments.metrics import BOUGHT, LISTS, SUMS, WAYS, WINDOW
 
 Level = Literal["shop", "placement", "variant", "item"]
@@ -115,9 +115,9 @@ def shelf_day(accepted: Events, viewable: pl.DataFrame, before: Iterable[pl.Data
     ways = pl.DataFrame({"level": "shop", **metrics.ways(rows)})
     tables[0] = tables[0].join(ways, on="level", how="full", coalesce=True)
     lines = rows.filter(pl.col("items").is_not_null() & pl.col("list").is_not_null())
-    touches = [_shaped(clicks.with_columns(order=None, way=None), TOUCHES), _shaped(lines, TOUCHES)]
+    touches = [shaped(clicks.with_columns(order=None, way=None), TOUCHES), shaped(lines, TOUCHES)]
     return ShelfDay(
-        pl.concat([_shaped(table, SHELVES) for table in (*tables, of_items)]).with_columns(
+        pl.concat([shaped(table, SHELVES) for table in (*tables, of_items)]).with_columns(
             pl.col(*_GROUPS, "item").fill_null("")
         ),
         pl.concat(touches),
@@ -173,7 +173,7 @@ def _lists(tokens: pl.Series, seen: pl.DataFrame | None, rules: ShelfRules) -> p
         },
         schema={name: LISTS[name] for name in ("list", *_GROUPS, "at")},
     )
-    return _shaped(table if seen is None else table.join(seen, on="list", how="left"), LISTS)
+    return shaped(table if seen is None else table.join(seen, on="list", how="left"), LISTS)
 
 
 def _level(
@@ -207,13 +207,7 @@ def _items(rows: pl.DataFrame, clicks: pl.DataFrame, lists: pl.DataFrame) -> pl.
 
 def _pairs(rows: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     pairs = rows.select("list", "item").drop_nulls().unique().join(groups, on="list")
-    return _shaped(pairs.with_columns(pl.concat_str("list", pl.lit("\n"), "item").alias("list")), LISTS, more=("item",))
-
-
-def _shaped(rows: pl.DataFrame, schema: pl.Schema, more: Sequence[str] = ()) -> pl.DataFrame:
-    """Return the columns of a schema; one that is missing is null."""
-    columns = [
-        pl.col(name).cast(kind) if name in rows.columns else pl.lit(None, kind).alias(name)
-        for name, kind in schema.items()
-    ]
-    return rows.select(*columns, *more)
+    return shaped(
+        pairs.with_columns(pl.concat_str("list", pl.lit("\n"), "item").alias("list")),
+        pl.Schema({**LISTS, "item": pl.String()}),
+    )
