@@ -205,10 +205,10 @@ export class Personalization {
   }
 
   async #list(method, path, { signal, filterValues, context, ...query } = {}, body) {
-    const asked = new URLSearchParams(this.objects ? { personalize: false } : "");
+    const params = new URLSearchParams(this.objects ? { personalize: false } : "");
     for (const [start, values] of [["", query], ["filterValues.", filterValues], ["context.", context]])
-      for (const key in values) for (const value of [values[key] ?? []].flat()) asked.append(start + key, value);
-    const answer = await this.#call(method, `${path}?${asked}`, body, { signal });
+      for (const key in values) for (const value of [values[key] ?? []].flat()) params.append(start + key, value);
+    const answer = await this.#call(method, `${path}?${params}`, body, { signal });
     if (this.#origins.size > REMEMBERED) this.#origins.clear();
     for (const { recommendationId, listId, items } of answer.placements ?? [answer]) {
       const impression = recommendationId && items.slice(0, SHOWN).map(({ itemId }) => itemId);
