@@ -16,10 +16,11 @@ from functools import cache, partial
 
 import numpy as np
 import polars as pl
-from personalization.experiments import aggregates, report
-from personalization.experiments.aggregates import Beside, Rules
-from personalization.experiments.aggregating import Made
+from personalization.experiments import report
 from personalization.experiments.assignment import unit_digest
+from personalization.experiments.days import aggregates
+from personalization.experiments.days.aggregates import Beside, Rules
+from personalization.experiments.days.aggregating import Made
 from personalization.experiments.experiment import Experiment, Slice, Variant
 
 START = datetime(2026, 11, 2, tzinfo=UTC)

@@ -22,11 +22,12 @@ from personalization.auth import list_ids
 from personalization.auth.list_ids import Key, Shown
 from personalization.core.errors import Missing
 from personalization.events.event_copies import HEADER
-from personalization.experiments import aggregating, report
-from personalization.experiments.aggregates import Rules
-from personalization.experiments.aggregating import Also
+from personalization.experiments import report
 from personalization.experiments.assignment import unit_digest
-from personalization.experiments.day_files import DayFiles
+from personalization.experiments.days import aggregating
+from personalization.experiments.days.aggregates import Rules
+from personalization.experiments.days.aggregating import Also
+from personalization.experiments.days.files import DayFiles
 from personalization.experiments.experiment import Experiment, Slice, Variant
 from personalization.experiments.report import Judged
 

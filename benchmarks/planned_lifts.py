@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from personalization.experiments.planning import Sight, sight
+from personalization.experiments.statistics.planning import Sight, sight
 
 from local.experiments.history import PAST, WEEK, History, history
 

@@ -18,12 +18,12 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from personalization.experiments.bands import Guardrail
-from personalization.experiments.checks import RATIO_LEVEL, Facts, Period, sample_ratio
-from personalization.experiments.effects import Metric
-from personalization.experiments.planning import sight
-from personalization.experiments.sums import HAS_PAST, USERS, Sums
-from personalization.experiments.verdicts import Day, Design, Look, Scale, judge
+from personalization.experiments.statistics.bands import Guardrail
+from personalization.experiments.statistics.checks import RATIO_LEVEL, Facts, Period, sample_ratio
+from personalization.experiments.statistics.effects import Metric
+from personalization.experiments.statistics.planning import sight
+from personalization.experiments.statistics.sums import HAS_PAST, USERS, Sums
+from personalization.experiments.statistics.verdicts import Day, Design, Look, Scale, judge
 
 from benchmarks.planned_lifts import visits
 from local.experiments.history import DAY, ORDERS, PAST, WEEK, History, history

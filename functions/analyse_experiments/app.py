@@ -12,7 +12,7 @@ from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
 from personalization.events import objections
 from personalization.experiments.analysing import Analyst, Clients, Lists, Round
-from personalization.experiments.shelf_days import ListFacts
+from personalization.experiments.shelves.placement_days import ListFacts
 from personalization.releases import ramping
 
 if TYPE_CHECKING:

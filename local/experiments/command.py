@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from personalization.experiments.planning import Moments, Sight, sight
+from personalization.experiments.statistics.planning import Moments, Sight, sight
 from table_intake import DataKind
 from table_intake.wording import Text
 

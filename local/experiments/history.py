@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import polars as pl
-from personalization.experiments.planning import Moments
+from personalization.experiments.statistics.planning import Moments
 from table_intake.columns import usual_names
 from table_intake.columns.schema import RETURN
 from table_intake.wording import Text

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from personalization.core.aws import objects
-from personalization.experiments.shelf_report import stem
+from personalization.experiments.shelves.earnings import stem
 from personalization.reports import pages
 from table_intake.wording import Text
 

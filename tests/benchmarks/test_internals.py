@@ -101,7 +101,7 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     (
         "tests/experiments",
         "test_aggregates test_checks test_day_files test_effects test_looks "
-        "test_metrics test_oracles test_ramps test_shelf_days test_shelf_report test_verdicts",
+        "test_metrics test_oracles test_ramps test_placement_days test_earnings test_verdicts",
         "statistics are held against plain computations and other libraries, far from any file",
     ),
     (

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of placements has each metric as the code defines it."""
 
-from personalization.experiments.metrics import METRICS, Metric
+from personalization.experiments.shelves.metrics import METRICS, Metric
 
 from tests.docs.pages import read
 

@@ -15,8 +15,8 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.experiments import aggregates
-from personalization.experiments.aggregates import Beside, Events, Remembered, Rules
+from personalization.experiments.days import aggregates
+from personalization.experiments.days.aggregates import Beside, Events, Remembered, Rules
 
 DAY = date(2026, 11, 2)
 START = int(datetime(2026, 11, 2, tzinfo=UTC).timestamp())

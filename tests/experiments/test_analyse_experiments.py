@@ -14,7 +14,7 @@ from personalization.core.errors import RetryLater
 from personalization.experiments import following
 from personalization.experiments.analysing import Analyst, Clients, Lists, Round
 from personalization.experiments.assignment import unit_digest
-from personalization.experiments.shelf_days import ListFacts
+from personalization.experiments.shelves.placement_days import ListFacts
 from personalization.shop.records import release_store
 
 from functions.analyse_experiments.app import handler

@@ -3,10 +3,10 @@
 
 import numpy as np
 import pytest
-from personalization.experiments.bands import Guardrail, guarded, multiple
-from personalization.experiments.checks import Facts, Period, chi_square_above, findings, sample_ratio
-from personalization.experiments.effects import Effect, Metric, effect
-from personalization.experiments.sums import Sums
+from personalization.experiments.statistics.bands import Guardrail, guarded, multiple
+from personalization.experiments.statistics.checks import Facts, Period, chi_square_above, findings, sample_ratio
+from personalization.experiments.statistics.effects import Effect, Metric, effect
+from personalization.experiments.statistics.sums import Sums
 from scipy import stats
 
 ENOUGH = {"A": 900, "B": 950}

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from personalization.core.aws import clients
-from personalization.experiments import aggregating
-from personalization.experiments.aggregates import Rules
-from personalization.experiments.aggregating import Also, Made
-from personalization.experiments.day_files import DayFiles
+from personalization.experiments.days import aggregating
+from personalization.experiments.days.aggregates import Rules
+from personalization.experiments.days.aggregating import Also, Made
+from personalization.experiments.days.files import DayFiles
 from personalization.experiments.experiment import Experiment, Slice, Variant
-from personalization.experiments.shelf_days import ListFacts, ShelfRules
-from personalization.experiments.shelf_files import ShelfFiles, between
+from personalization.experiments.shelves.files import ShelfFiles, between
+from personalization.experiments.shelves.placement_days import ListFacts, ShelfRules
 
 from tests.experiments.test_aggregates import COLUMNS, DAY, RULES, START, buy, copy, event, unit
 from tests.handlers.samples import BUCKET

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.experiments.effects import Effect, Metric, correlation, covariance, effect
-from personalization.experiments.sums import Sums
+from personalization.experiments.statistics.effects import Effect, Metric, correlation, covariance, effect
+from personalization.experiments.statistics.sums import Sums
 
 ORDERS = Metric(name="orders", value="orders", past=("past.orders", "users"))
 CLICKS = Metric(name="clicks", value="clicks", per="viewable")

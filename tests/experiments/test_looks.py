@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from personalization.experiments import aggregates, looks
-from personalization.experiments.sums import HAS_PAST, Sums
+from personalization.experiments.days import aggregates, looks
+from personalization.experiments.statistics.sums import HAS_PAST, Sums
 
 DAYS = [date(2026, 11, 2) + timedelta(days=number) for number in range(15)]
 

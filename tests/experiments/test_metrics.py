@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 import polars as pl
 import pytest
-from personalization.experiments import aggregates, metrics
-from personalization.experiments.aggregates import Remembered
+from personalization.experiments.days import aggregates
+from personalization.experiments.days.aggregates import Remembered
+from personalization.experiments.shelves import metrics
 
 from tests.experiments.test_aggregates import RULES, START, buy, copy, event
 

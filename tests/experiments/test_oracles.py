@@ -9,10 +9,10 @@ import statsmodels.api as sm
 from gbstats.frequentist.tests import FrequentistConfig, SequentialConfig, SequentialTwoSidedTTest, TTest, TwoSidedTTest
 from gbstats.models.statistics import RatioStatistic, RegressionAdjustedStatistic, SampleMeanStatistic
 from gbstats.utils import check_srm
-from personalization.experiments.bands import multiple
-from personalization.experiments.checks import Period, sample_ratio
-from personalization.experiments.effects import Effect, Metric, effect
-from personalization.experiments.sums import Sums
+from personalization.experiments.statistics.bands import multiple
+from personalization.experiments.statistics.checks import Period, sample_ratio
+from personalization.experiments.statistics.effects import Effect, Metric, effect
+from personalization.experiments.statistics.sums import Sums
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 EXACT = 1e-9

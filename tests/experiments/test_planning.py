@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from personalization.experiments.planning import Moments, Sight, sight
+from personalization.experiments.statistics.planning import Moments, Sight, sight
 from scipy import stats
 
 from benchmarks.planned_lifts import measured

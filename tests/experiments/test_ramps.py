@@ -18,10 +18,10 @@ from personalization.core.environment import Environment
 from personalization.experiments import following, ramps
 from personalization.experiments.analysing import Analyst, Clients, Lists, Round
 from personalization.experiments.assignment import Unit, unit_digest, variant_of
-from personalization.experiments.checks import sample_ratio
-from personalization.experiments.effects import combined, effect
 from personalization.experiments.experiment import Experiment, Experiments
-from personalization.experiments.sums import Sums
+from personalization.experiments.statistics.checks import sample_ratio
+from personalization.experiments.statistics.effects import combined, effect
+from personalization.experiments.statistics.sums import Sums
 from personalization.shop.records import release_store
 from personalization.shop.settings.gate import Ramp
 

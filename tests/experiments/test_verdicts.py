@@ -8,14 +8,14 @@ from functools import cache
 
 import numpy as np
 import pytest
-from personalization.experiments.bands import Guardrail
-from personalization.experiments.bootstrap import resampled
-from personalization.experiments.checks import Facts, Period
-from personalization.experiments.effects import Metric
 from personalization.experiments.sentences import Told, sentence
-from personalization.experiments.sequential import looks as bounds_of
-from personalization.experiments.sums import Sums
-from personalization.experiments.verdicts import Day, Design, Look, Scale, Verdict, judge
+from personalization.experiments.statistics.bands import Guardrail
+from personalization.experiments.statistics.bootstrap import resampled
+from personalization.experiments.statistics.checks import Facts, Period
+from personalization.experiments.statistics.effects import Metric
+from personalization.experiments.statistics.sequential import looks as bounds_of
+from personalization.experiments.statistics.sums import Sums
+from personalization.experiments.statistics.verdicts import Day, Design, Look, Scale, Verdict, judge
 from personalization.reports import pages
 from scipy import stats
 

@@ -16,7 +16,7 @@ from personalization.events import store
 from personalization.events.visitors import FirstVisitors, Introductions
 from personalization.experiments.analysing import Analyst, Clients, Lists
 from personalization.experiments.assignment import unit_digest
-from personalization.experiments.day_files import DayFiles
+from personalization.experiments.days.files import DayFiles
 from personalization.shop.records import release_store
 
 from functions.copy_events.app import handler as copy

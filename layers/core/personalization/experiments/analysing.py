@@ -11,17 +11,18 @@ from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected
 from personalization.core.observability import logger
-from personalization.experiments import aggregating, following, ramps, report
-from personalization.experiments.aggregates import Rules
-from personalization.experiments.aggregating import SETTLED, Also, Made
+from personalization.experiments import following, ramps, report
 from personalization.experiments.announcing import News, announce
 from personalization.experiments.assignment import unit_digest
-from personalization.experiments.day_files import DayFiles
+from personalization.experiments.days import aggregating
+from personalization.experiments.days.aggregates import Rules
+from personalization.experiments.days.aggregating import SETTLED, Also, Made
+from personalization.experiments.days.files import DayFiles
 from personalization.experiments.experiment import Experiment
 from personalization.experiments.report import Judged
-from personalization.experiments.shelf_days import ListFacts, ShelfRules
-from personalization.experiments.shelf_files import ShelfFiles
-from personalization.experiments.shelf_round import ShelfRound
+from personalization.experiments.shelves.files import ShelfFiles
+from personalization.experiments.shelves.placement_days import ListFacts, ShelfRules
+from personalization.experiments.shelves.round import ShelfRound
 from personalization.reports import pages
 from personalization.shop.records import release, release_store
 from personalization.shop.settings.settings import ShopSettings

@@ -17,18 +17,19 @@ from typing import TYPE_CHECKING, Literal
 from table_intake.wording import Text
 
 from personalization.core.names import run_hash
-from personalization.experiments import bands, checks, sentences
-from personalization.experiments.bands import Guarded, Guardrail
-from personalization.experiments.checks import Facts, Finding, Period
+from personalization.experiments import sentences
 from personalization.experiments.experiment import RAMP, SCALE, Experiment, Ramp, Slice, Variant
-from personalization.experiments.sequential import POWER
-from personalization.experiments.sums import Sums
-from personalization.experiments.verdicts import drawn
+from personalization.experiments.statistics import bands, checks
+from personalization.experiments.statistics.bands import Guarded, Guardrail
+from personalization.experiments.statistics.checks import Facts, Finding, Period
+from personalization.experiments.statistics.sequential import POWER
+from personalization.experiments.statistics.sums import Sums
+from personalization.experiments.statistics.verdicts import drawn
 from personalization.shop.settings import gate
 
 if TYPE_CHECKING:
     # Functions that promote import this module, and have no polars.
-    from personalization.experiments.looks import Look
+    from personalization.experiments.days.looks import Look
 
 _DAY = 86_400
 Outlook = Literal["harmed", "hidden", "open"]

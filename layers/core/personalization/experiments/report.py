@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from personalization.experiments import aggregates, looks, picture, ramps, sentences, verdicts
-from personalization.experiments.aggregating import Made, day_of
+from personalization.experiments import picture, ramps, sentences
 from personalization.experiments.announcing import News
-from personalization.experiments.bands import Guarded, Guardrail
-from personalization.experiments.checks import Facts
-from personalization.experiments.effects import Metric
+from personalization.experiments.days import aggregates, looks
+from personalization.experiments.days.aggregating import Made, day_of
+from personalization.experiments.days.looks import Course
 from personalization.experiments.experiment import SCALE, Experiment
-from personalization.experiments.looks import Course
 from personalization.experiments.ramps import Seen
 from personalization.experiments.sentences import Told
-from personalization.experiments.sums import USERS, Sums
-from personalization.experiments.verdicts import FEW_ORDERS, Day, Design, Look, Result, Scale, State, Verdict
+from personalization.experiments.statistics import verdicts
+from personalization.experiments.statistics.bands import Guarded, Guardrail
+from personalization.experiments.statistics.checks import Facts
+from personalization.experiments.statistics.effects import Metric
+from personalization.experiments.statistics.sums import USERS, Sums
+from personalization.experiments.statistics.verdicts import FEW_ORDERS, Day, Design, Look, Result, Scale, State, Verdict
 from personalization.reports import pages
 from personalization.shop.settings.settings import ShopSettings
 

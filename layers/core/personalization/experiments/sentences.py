@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from table_intake.wording import Text
 
-from personalization.experiments.verdicts import Design, Money, Result, Verdict
+from personalization.experiments.statistics.verdicts import Design, Money, Result, Verdict
 
 SYMBOLS = {"EUR": "€", "GBP": "£", "JPY": "¥", "KRW": "₩", "USD": "$"}
 _DIGITS = 2

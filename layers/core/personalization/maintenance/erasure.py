@@ -22,7 +22,7 @@ from personalization.events import erasures, store
 from personalization.events.erasure_requests import THREADS, Requests
 from personalization.events.erasures import Progress, Request, Shop, Version
 from personalization.experiments.assignment import unit_digest
-from personalization.experiments.day_files import DayFiles
+from personalization.experiments.days.files import DayFiles
 from personalization.maintenance import forget_users
 from personalization.personalize.ensure import list_recommenders
 from personalization.runs import batches, concurrent_drops, leases, lifecycle

@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from personalization.experiments import aggregates, shelf_days
-from personalization.experiments.aggregates import Remembered
-from personalization.experiments.shelf_days import ListFacts, ShelfDay, ShelfRules
+from personalization.experiments.days import aggregates
+from personalization.experiments.days.aggregates import Remembered
+from personalization.experiments.shelves import placement_days
+from personalization.experiments.shelves.placement_days import ListFacts, ShelfDay, ShelfRules
 
 from tests.experiments.test_aggregates import RULES, START, buy, copy, event
 
@@ -49,7 +50,7 @@ def made(
 ) -> ShelfDay:
     accepted = aggregates.events(aggregates.copies([copy(rows)]), RULES, Remembered())
     viewable = aggregates.impressions(["\n".join(lines).encode()], RULES.variant_in)
-    return shelf_days.shelf_day(accepted, viewable, before, following or rules())
+    return placement_days.shelf_day(accepted, viewable, before, following or rules())
 
 
 def rows_of(day: ShelfDay, level: str) -> list[dict[str, Any]]:
@@ -112,7 +113,7 @@ def test_a_later_day_finds_the_clicks_of_the_window_and_takes_returns_back() -> 
         {"placement": "home", "orders": 1, "attributed": -23, "engaged": -23},
     ]
     assert rows_of(made([buy(9 * DAY)], before=[first.touches]), "placement") == []
-    both = shelf_days.added([first.rows, later.rows]).filter(pl.col("level") == "shop").to_dicts()
+    both = placement_days.added([first.rows, later.rows]).filter(pl.col("level") == "shop").to_dicts()
     assert [(row["orders"], row["attributed"], row["engaged"]) for row in both] == [(2, 7, 12)]
 
 
@@ -121,7 +122,7 @@ def test_clicks_are_needed_for_the_window_and_what_was_bought_for_a_month(days: 
     touches = made([click(1, "home1"), buy(10, orderId="o1")]).touches
     today = date(2026, 11, 2)
 
-    kept_rows = shelf_days.needed(touches, today, today + timedelta(days=days), 7)
+    kept_rows = placement_days.needed(touches, today, today + timedelta(days=days), 7)
 
     assert kept_rows["order"].null_count() == clicks
     assert kept_rows.height == clicks + lines

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import polars as pl
 from table_intake.wording import Text
 
-from personalization.experiments import metrics, shelf_days
 from personalization.experiments.experiment import Experiment
-from personalization.experiments.metrics import SUMS, WAYS
-from personalization.experiments.shelf_costs import costs
-from personalization.experiments.shelf_picture import Bar, Column, bars, columns
+from personalization.experiments.shelves import metrics, placement_days
+from personalization.experiments.shelves.costs import costs
+from personalization.experiments.shelves.metrics import SUMS, WAYS
+from personalization.experiments.shelves.picture import Bar, Column, bars, columns
 from personalization.reports import pages
 from personalization.shop.settings.settings import ShopSettings
 
@@ -92,7 +92,7 @@ def stem(shop: str, name: str) -> str:
 
 def items_of(days: Days, span: Span) -> set[str]:
     """Return the items that a report shows."""
-    table = shelf_days.added([rows for day, rows in days.items() if span.first <= day <= span.last])
+    table = placement_days.added([rows for day, rows in days.items() if span.first <= day <= span.last])
     return {row["item"] for rows in _top_items(table).values() for row in rows}
 
 
@@ -100,13 +100,13 @@ def document(days: Days, span: Span, facts: Facts) -> dict[str, Any]:
     """Return the report of some days.
 
     Args:
-        days: `shelf_days.SHELVES` of the days of the span and of those before.
+        days: `placement_days.SHELVES` of the days of the span and of those before.
         span: which days.
         facts: the rest.
     """
     now = _between(days, span.first, span.last)
     earlier = _between(days, *span.before)
-    table, before = shelf_days.added([*now.values()]), shelf_days.added([*earlier.values()])
+    table, before = placement_days.added([*now.values()]), placement_days.added([*earlier.values()])
     placements, placements_before = _by_placement(table), _by_placement(before)
     shown = [name for name in facts.settings.placements if name not in placements]
     dollars = costs(
@@ -262,7 +262,7 @@ def _daily(days: Days, span: Span) -> list[dict[str, Any]]:
     rows = []
     for number in range(span.days):
         day = span.first + number * _DAY
-        now, then = (_total(shelf_days.added([days[when]] if when in days else [])) for when in (day, day - back))
+        now, then = (_total(placement_days.added([days[when]] if when in days else [])) for when in (day, day - back))
         before = _of_day(then) if day - back in days else None
         rows.append({"day": day.isoformat(), **_of_day(now), "before": before})
     return rows

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from table_intake.wording import Text
 
-from personalization.experiments.shelf_report import Span, amount
+from personalization.experiments.shelves.earnings import Span, amount
 from personalization.reports import pages
 from personalization.shop.settings.shelves import WeeklyMail
 
@@ -38,7 +38,7 @@ def lines(report: Mapping[str, Any], address: str) -> dict[str, str]:
     """Return the lines of a mail, by name, in the shop's language.
 
     Args:
-        report: that of the week; see `shelf_report.document`.
+        report: that of the week; see `earnings.document`.
         address: where its page is.
     """
     currency = report["currency"]

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from personalization.experiments.effects import Effect, Interval, Metric
-from personalization.experiments.sequential import LEVEL
+from personalization.experiments.statistics.effects import Effect, Interval, Metric
+from personalization.experiments.statistics.sequential import LEVEL
 
 State = Literal["safe", "open", "harmed"]
 

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from personalization.core.aws import objects
-from personalization.experiments import aggregates, exposures, imported_orders
-from personalization.experiments.links import Links
+from personalization.experiments import exposures
+from personalization.experiments.days import aggregates, imported_orders
+from personalization.experiments.days.links import Links
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -15,7 +15,7 @@ from functools import reduce
 from operator import add
 from typing import Literal, Self
 
-from personalization.experiments.sums import HAS_PAST, USERS, Matrix, Row, Sums
+from personalization.experiments.statistics.sums import HAS_PAST, USERS, Matrix, Row, Sums
 
 LEAST_PAST = 0.5
 """The share of users with a past from which it is used."""

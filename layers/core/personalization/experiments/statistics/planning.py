@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from personalization.experiments import sequential
-from personalization.experiments.sequential import Looks
+from personalization.experiments.statistics import sequential
+from personalization.experiments.statistics.sequential import Looks
 
 LEAST_PAST = 0.5
 """The share of users with a past from which it is used."""

@@ -8,9 +8,9 @@ from itertools import combinations_with_replacement
 
 import polars as pl
 
-from personalization.experiments import aggregates
-from personalization.experiments.checks import Period
-from personalization.experiments.sums import HAS_PAST, USERS, Matrix, Sums
+from personalization.experiments.days import aggregates
+from personalization.experiments.statistics.checks import Period
+from personalization.experiments.statistics.sums import HAS_PAST, USERS, Matrix, Sums
 
 ROBOT_EVENTS, ROBOT_ORDERS = 1_000, 50
 """More of them on one day than a person makes."""

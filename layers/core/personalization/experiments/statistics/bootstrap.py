@@ -10,7 +10,7 @@ import random
 from bisect import bisect
 from collections.abc import Sequence
 
-from personalization.experiments.effects import Interval
+from personalization.experiments.statistics.effects import Interval
 
 SAMPLES = 2_000
 _SEED = 20_271

@@ -18,13 +18,21 @@ from typing import Literal
 
 from table_intake.wording import Text
 
-from personalization.experiments import checks, sequential
-from personalization.experiments.bands import Guarded, Guardrail, band, guarded
-from personalization.experiments.bootstrap import resampled
-from personalization.experiments.checks import Facts, Finding
-from personalization.experiments.effects import Effect, Interval, Metric, combined, correlation, covariance, effect
-from personalization.experiments.sequential import LEVEL, POWER, Looks
-from personalization.experiments.sums import Sums
+from personalization.experiments.statistics import checks, sequential
+from personalization.experiments.statistics.bands import Guarded, Guardrail, band, guarded
+from personalization.experiments.statistics.bootstrap import resampled
+from personalization.experiments.statistics.checks import Facts, Finding
+from personalization.experiments.statistics.effects import (
+    Effect,
+    Interval,
+    Metric,
+    combined,
+    correlation,
+    covariance,
+    effect,
+)
+from personalization.experiments.statistics.sequential import LEVEL, POWER, Looks
+from personalization.experiments.statistics.sums import Sums
 
 State = Literal["ship", "keep", "undecided", "stopped", "hidden"]
 FEW_ORDERS = 200

@@ -11,10 +11,10 @@ from urllib.parse import urljoin
 
 import polars as pl
 import pytest
-from personalization.experiments import shelf_report, weekly
 from personalization.experiments.experiment import Experiment, Variant
-from personalization.experiments.shelf_days import SHELVES
-from personalization.experiments.shelf_report import Facts, Span, Trial
+from personalization.experiments.shelves import earnings, weekly
+from personalization.experiments.shelves.earnings import Facts, Span, Trial
+from personalization.experiments.shelves.placement_days import SHELVES
 from personalization.reports import pages
 from personalization.shop.settings.settings import parse
 from personalization.shop.settings.shelves import WeeklyMail
@@ -60,7 +60,7 @@ def facts(settings: str = SETTINGS, **more: Any) -> Facts:  # noqa: ANN401
 
 
 def report(made: Mapping[date, pl.DataFrame], **more: Any) -> dict[str, Any]:  # noqa: ANN401
-    return shelf_report.document(made, WEEK, facts(**more))
+    return earnings.document(made, WEEK, facts(**more))
 
 
 def trial(serves: str, money: Sequence[float], outcome: str = "worse", state: str = "keep") -> Trial:
@@ -117,7 +117,7 @@ def test_the_bill_of_a_campaign_is_shared_by_the_lists_that_were_seen() -> None:
 
 
 def test_a_campaign_bills_no_hours_of_today_that_are_still_to_come() -> None:
-    document = shelf_report.document({TODAY: placed(home=HOME)}, Span.of("today", TODAY), facts())
+    document = earnings.document({TODAY: placed(home=HOME)}, Span.of("today", TODAY), facts())
 
     assert document["total"]["dollars"] == pytest.approx(0.0556 * 3.6 * 9.5)
 
@@ -145,7 +145,7 @@ def test_what_shelves_earned_together_is_said_once() -> None:
     document = report(made, tests=[both])
 
     assert document["proof"] == "Proven: home, cart earned about 5 KRW a month (1 KRW to 9 KRW), as own-list shows."
-    page = shelf_report.page(pages.with_codes(document))
+    page = earnings.page(pages.with_codes(document))
     assert page.count("home, cart together") == len(document["shelves"]) == 2
 
 
@@ -153,10 +153,10 @@ def test_what_shelves_earned_together_is_said_once() -> None:
 def test_a_page_leads_to_what_experiments_say(name: str, linked: bool) -> None:
     document = report(days(HOME), tests=[trial("off", (-9.0, -5.0, -1.0))])
 
-    page = shelf_report.page(pages.with_codes({**document, "linked": linked}))
+    page = earnings.page(pages.with_codes({**document, "linked": linked}))
 
     (link,) = re.findall(r'href="([^"]*report\.html)"', page)
-    address = urljoin(f"https://bucket/{shelf_report.stem('demo', name)}.html", link)
+    address = urljoin(f"https://bucket/{earnings.stem('demo', name)}.html", link)
     assert address == "https://bucket/reports/demo/experiments/own-list/report.html"
 
 
@@ -180,7 +180,7 @@ def test_a_page_is_whole_in_the_shops_language(made: dict[date, pl.DataFrame], l
     document = report(made, settings=f"language: {language}\n{SETTINGS}", tests=[trial("off", (-9.0, -5.0, -1.0))])
     document["tests"] = []
 
-    page = shelf_report.page(pages.with_codes({**document, "shelves": document["shelves"]}))
+    page = earnings.page(pages.with_codes({**document, "shelves": document["shelves"]}))
 
     assert ("<svg class=shelves" in page) == bool(made)
     if language == "ko":
@@ -237,9 +237,9 @@ def test_a_mail_tells_of_an_experiment_until_the_week_in_which_it_ended() -> Non
 
 def test_the_first_day_of_a_picture_is_written_whole() -> None:
     month = {TODAY - timedelta(days=number): placed(home=HOME) for number in range(1, 29)}
-    document = shelf_report.document(month, Span.of("month", TODAY), facts())
+    document = earnings.document(month, Span.of("month", TODAY), facts())
 
-    drawn = shelf_report.page(pages.with_codes(document))
+    drawn = earnings.page(pages.with_codes(document))
 
     assert re.search(r"<text x='(\d+\.\d)' [^>]*>11-03</text>", drawn)[1] == "30.0"  # type: ignore[index]
 
@@ -273,6 +273,6 @@ def test_a_picture_of_money_never_marks_clicks() -> None:
     quiet = TODAY - timedelta(days=3)
     made |= {quiet: placed(home=unsold), quiet - timedelta(days=7): placed(home=unsold)}
 
-    page = shelf_report.page(pages.with_codes(report(made)))
+    page = earnings.page(pages.with_codes(report(made)))
 
     assert f"{quiet}: 0, before 0" in page

@@ -12,9 +12,9 @@ from typing import Literal
 
 import polars as pl
 
-from personalization.experiments import metrics
-from personalization.experiments.aggregates import Events, UnitOf, shaped
-from personalization.experiments.metrics import BOUGHT, LISTS, SUMS, WAYS, WINDOW
+from personalization.experiments.days.aggregates import Events, UnitOf, shaped
+from personalization.experiments.shelves import metrics
+from personalization.experiments.shelves.metrics import BOUGHT, LISTS, SUMS, WAYS, WINDOW
 
 Level = Literal["shop", "placement", "variant", "item"]
 """What a row is of: all lists, those of a placement, those of a variant and release in it, or an item of it."""

@@ -9,12 +9,12 @@ from typing import Protocol, Self
 
 import polars as pl
 
-from personalization.experiments import aggregates, imported_orders
-from personalization.experiments.aggregates import Beside, Events, Rules
-from personalization.experiments.day_files import DayFiles, ShopDay
+from personalization.experiments.days import aggregates, imported_orders
+from personalization.experiments.days.aggregates import Beside, Events, Rules
+from personalization.experiments.days.files import DayFiles, ShopDay
+from personalization.experiments.days.imported_orders import Calendar
+from personalization.experiments.days.links import Links, links_of
 from personalization.experiments.experiment import Experiment
-from personalization.experiments.imported_orders import Calendar
-from personalization.experiments.links import Links, links_of
 
 SETTLED = timedelta(days=2)
 """How long a day is made again: files of events and of exposures may come late."""

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
-from personalization.experiments import announcing, following, report, shelf_files, shelf_report, weekly
-from personalization.experiments.aggregating import Made
-from personalization.experiments.day_files import DayFiles
+from personalization.experiments import announcing, following, report
+from personalization.experiments.days.aggregating import Made
+from personalization.experiments.days.files import DayFiles
 from personalization.experiments.experiment import Experiment
-from personalization.experiments.shelf_report import PERIODS, Days, Facts, Span, Trial
+from personalization.experiments.shelves import earnings, weekly
+from personalization.experiments.shelves.earnings import PERIODS, Days, Facts, Span, Trial
+from personalization.experiments.shelves.files import between
 from personalization.reports import pages
 from personalization.shop.records import item_files, release_store
 from personalization.shop.records.item_table import ShownItems, fetch, name_column
@@ -51,14 +53,14 @@ class ShelfRound:
             experiments: all that its record has.
         """
         files = DayFiles(self._s3, self._environment.bucket, self._shop)
-        days = shelf_files.between(files, self._today - timedelta(days=2 * _MONTH), self._today)
+        days = between(files, self._today - timedelta(days=2 * _MONTH), self._today)
         spans = {name: Span.of(name, self._today) for name in PERIODS}
         mail = self._settings.shelves.weekly_mail
         week = weekly.due(mail, self._now) if mail else None
         facts = self._facts(made, experiments, days, [*spans.values(), *([week] if week else [])])
         for name, span in spans.items():
-            self._put(name, shelf_report.document(days, span, facts))
-        return shelf_report.document(days, week, facts) if week else None
+            self._put(name, earnings.document(days, span, facts))
+        return earnings.document(days, week, facts) if week else None
 
     def tell(self, dynamodb: "DynamoDBClient", bus: "EventBridgeClient", week: Mapping[str, Any]) -> bool:
         """Announce a week, unless it was; return whether it was announced now.
@@ -88,8 +90,8 @@ class ShelfRound:
 
     def _put(self, name: str, document: Mapping[str, Any], *, linked: bool = True) -> str:
         coded = pages.with_codes({**document, "linked": linked})
-        stem = shelf_report.stem(self._shop, name)
-        return objects.put_report(self._s3, self._environment.bucket, stem, coded, shelf_report.page(coded))
+        stem = earnings.stem(self._shop, name)
+        return objects.put_report(self._s3, self._environment.bucket, stem, coded, earnings.page(coded))
 
     def _facts(self, made: Made, experiments: Sequence[Experiment], days: Days, spans: Sequence[Span]) -> Facts:
         refused = following.refusal(self._s3, self._environment.bucket, self._shop)
@@ -102,7 +104,7 @@ class ShelfRound:
             tests=[*self._tests(experiments)],
             refused=refused["reason"] if refused else "",
             whole=made.whole,
-            names=self._names(set().union(*(shelf_report.items_of(days, span) for span in spans))),
+            names=self._names(set().union(*(earnings.items_of(days, span) for span in spans))),
         )
 
     def _tests(self, experiments: Sequence[Experiment]) -> Iterator[Trial]:

@@ -16,7 +16,7 @@ from typing import Self
 import polars as pl
 from table_intake.streamed import MARK
 
-from personalization.experiments.links import Links
+from personalization.experiments.days.links import Links
 
 UnitOf = Callable[[str], str]
 """Returns the unit of a user or of a session: a digest. A visitor's digest comes with their events."""

@@ -7,11 +7,11 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from personalization.experiments import shelf_days
-from personalization.experiments.aggregates import Events
-from personalization.experiments.day_files import DayFiles
-from personalization.experiments.links import Links
-from personalization.experiments.shelf_days import ShelfRules
+from personalization.experiments.days.aggregates import Events
+from personalization.experiments.days.files import DayFiles
+from personalization.experiments.days.links import Links
+from personalization.experiments.shelves import placement_days
+from personalization.experiments.shelves.placement_days import ShelfRules
 
 DAYS = 29
 """The days before today that are made if they are missing: copies of events are kept for 30."""
@@ -33,7 +33,9 @@ class ShelfFiles:
         self._files = files
         self._rules = replace(rules, left_out={*rules.left_out, *files.erased()})
         self.first = today - DAYS * _DAY
-        made = files.tables(TOUCHES, [self.first + number * _DAY for number in range(-shelf_days.DAYS_BACK, DAYS + 1)])
+        made = files.tables(
+            TOUCHES, [self.first + number * _DAY for number in range(-placement_days.DAYS_BACK, DAYS + 1)]
+        )
         self._settled = {day for day, (_, is_settled) in made.items() if is_settled}
         self._touches: dict[date, pl.DataFrame] = {day: rows for day, (rows, _) in made.items()}
 
@@ -44,11 +46,11 @@ class ShelfFiles:
         # Whoever clicked before a login may be somebody who objects.
         rules = replace(self._rules, left_out=links.all_of(self._rules.left_out))
         before = (
-            links.joined(shelf_days.needed(rows, earlier, day, rules.window))
+            links.joined(placement_days.needed(rows, earlier, day, rules.window))
             for earlier, rows in sorted(self._touches.items())
             if earlier < day
         )
-        done = shelf_days.shelf_day(accepted.joined(links), links.joined(viewable), before, rules)
+        done = placement_days.shelf_day(accepted.joined(links), links.joined(viewable), before, rules)
         self._touches[day] = done.touches
         # The second one says that both are there.
         self._files.put_table(PLACEMENTS, day, done.rows, settled=settled)
