@@ -18,9 +18,10 @@ import numpy as np
 import polars as pl
 from personalization.experiments import report
 from personalization.experiments.assignment import unit_digest
-from personalization.experiments.days import aggregates
-from personalization.experiments.days.aggregates import Beside, Rules
+from personalization.experiments.days import events, units
 from personalization.experiments.days.aggregating import Made
+from personalization.experiments.days.events import Rules
+from personalization.experiments.days.units import Beside
 from personalization.experiments.experiment import Experiment, Slice, Variant
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -32,12 +33,12 @@ UNIT_OF = partial(unit_digest, "benchmark")
 RULES = Rules("Purchase", UNIT_OF)
 
 
-def made_up(number: int, events: int, users: int, chance: np.random.Generator) -> Iterator[bytes]:
+def made_up(number: int, size: int, users: int, chance: np.random.Generator) -> Iterator[bytes]:
     """Yield a day's copies of events."""
-    who = (users * chance.beta(0.5, 3.0, events)).astype(np.int64)
-    second = np.sort(chance.integers(0, DAY, events)) + int(START.timestamp()) + number * DAY
-    drawn = chance.random(events)
-    rows = pl.DataFrame({"who": who, "second": second, "drawn": drawn, "id": np.arange(events)})
+    who = (users * chance.beta(0.5, 3.0, size)).astype(np.int64)
+    second = np.sort(chance.integers(0, DAY, size)) + int(START.timestamp()) + number * DAY
+    drawn = chance.random(size)
+    rows = pl.DataFrame({"who": who, "second": second, "drawn": drawn, "id": np.arange(size)})
     is_purchase = pl.col("drawn") < 0.03
     order = pl.concat_str(pl.lit(f'{{"orderId":"{number}-'), pl.col("id"), pl.lit('","currency":"KRW"}'))
     copies = rows.select(
@@ -53,7 +54,7 @@ def made_up(number: int, events: int, users: int, chance: np.random.Generator) -
         pl.lit("").alias("RECOMMENDATION_ID"),
         pl.lit("").alias("LIST_ID"),
     )
-    for part in copies.iter_slices(-(-events // FILES)):
+    for part in copies.iter_slices(-(-size // FILES)):
         yield part.write_csv().encode()
 
 
@@ -104,15 +105,15 @@ def main() -> None:
     clock = processors = 0.0
     for number in range(options.days):
         files = [*made_up(number, a_day, users, chance)]
-        lines = exposures_of(aggregates.copies(files))
+        lines = exposures_of(events.copies(files))
         day = (START + timedelta(days=number)).date()
         began, worked = time.perf_counter(), time.process_time()
-        before = aggregates.Remembered(shop_days)
-        accepted = aggregates.events(aggregates.copies(files), RULES, before)
-        past = aggregates.past(shop_days[-aggregates.PAST_DAYS :])
-        shown = aggregates.exposures([lines], "home", day)
-        rows[day] = aggregates.day(shown, accepted, [*rows.values()], Beside(unit_of=UNIT_OF, past=past))
-        shop_days.append(accepted.shop_day())
+        before = events.Remembered(shop_days)
+        accepted = events.accepted(events.copies(files), RULES, before)
+        past = units.past(shop_days[-units.PAST_DAYS :])
+        shown = events.exposures([lines], "home", day)
+        rows[day] = units.day(shown, accepted, [*rows.values()], Beside(unit_of=UNIT_OF, past=past))
+        shop_days.append(units.shop_day(accepted))
         clock, processors = clock + time.perf_counter() - began, processors + time.process_time() - worked
     made = Made(rows={"home": rows}, currency="KRW", foreign={}, unvalued=0, busy=frozenset(rows), whole=True)
     began, worked = time.perf_counter(), time.process_time()

@@ -25,8 +25,8 @@ from personalization.events.event_copies import HEADER
 from personalization.experiments import report
 from personalization.experiments.assignment import unit_digest
 from personalization.experiments.days import aggregating
-from personalization.experiments.days.aggregates import Rules
 from personalization.experiments.days.aggregating import Also
+from personalization.experiments.days.events import Rules
 from personalization.experiments.days.files import DayFiles
 from personalization.experiments.experiment import Experiment, Slice, Variant
 from personalization.experiments.report import Judged

@@ -15,8 +15,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.experiments.days import aggregates
-from personalization.experiments.days.aggregates import Beside, Events, Remembered, Rules
+from personalization.experiments.days import events, units
+from personalization.experiments.days.events import Events, Remembered, Rules
+from personalization.experiments.days.units import Beside
 
 DAY = date(2026, 11, 2)
 START = int(datetime(2026, 11, 2, tzinfo=UTC).timestamp())
@@ -64,7 +65,7 @@ def copy(rows: Iterable[dict[str, str]], columns: Sequence[str] = COLUMNS) -> by
 
 
 def read(rows: Iterable[dict[str, str]], before: Remembered | None = None, rules: Rules = RULES) -> Events:
-    return aggregates.events(aggregates.copies([copy(rows)]), rules, before or Remembered())
+    return events.accepted(events.copies([copy(rows)]), rules, before or Remembered())
 
 
 def shown(*told: tuple[str, str, int]) -> pl.DataFrame:
@@ -73,12 +74,12 @@ def shown(*told: tuple[str, str, int]) -> pl.DataFrame:
         {"experiment": "home", "variant": variant, "unit": unit(user), "placement": "home", "at": (START + at) * 1000}
         for user, variant, at in told
     ]
-    return aggregates.exposures(["\n".join(map(json.dumps, rows)).encode()], "home", DAY)
+    return events.exposures(["\n".join(map(json.dumps, rows)).encode()], "home", DAY)
 
 
 def figures(rows: Iterable[dict[str, str]], *told: tuple[str, str, int], user: str = "u1") -> dict[str, Any]:
     """Return the figures of a user on a day, by default of one who was exposed at its beginning."""
-    days = aggregates.day(shown(*(told or ((user, "a", 0),))), read(rows), [], Beside(unit_of=unit))
+    days = units.day(shown(*(told or ((user, "a", 0),))), read(rows), [], Beside(unit_of=unit))
     (row,) = days.filter(pl.col("unit") == unit(user)).to_dicts()
     return row
 
@@ -155,7 +156,7 @@ def test_money_of_another_currency_is_named_and_not_added() -> None:
 
 
 def test_a_user_in_two_variants_has_a_row_for_each() -> None:
-    days = aggregates.day(shown(("u1", "a", 0), ("u1", "b", 50)), read([buy(20), buy(60)]), [], Beside(unit_of=unit))
+    days = units.day(shown(("u1", "a", 0), ("u1", "b", 50)), read([buy(20), buy(60)]), [], Beside(unit_of=unit))
 
     assert days.select("variant", "orders").rows() == [("a", 2), ("b", 1)]
 
@@ -163,7 +164,7 @@ def test_a_user_in_two_variants_has_a_row_for_each() -> None:
 def test_what_comes_after_the_end_does_not_count() -> None:
     until = (START + 100) * 1000
 
-    day = aggregates.day(
+    day = units.day(
         shown(("u1", "a", 0), ("u2", "a", 100)), read([buy(99), buy(100)]), [], Beside(unit_of=unit, until=until)
     )
 
@@ -187,24 +188,24 @@ def test_items_on_screen_count_from_the_exposure_on() -> None:
             "items": [4, 3, 9],
             "shown": [0, 0, 0],
         },
-        schema=aggregates.VIEWABLE,
+        schema=events.VIEWABLE,
     )
 
-    day = aggregates.day(shown(("u1", "a", 5)), read([]), [], Beside(unit_of=unit, viewable=on_screen))
+    day = units.day(shown(("u1", "a", 5)), read([]), [], Beside(unit_of=unit, viewable=on_screen))
 
     assert day.select("unit", "viewable").rows() == [(unit("u1"), 3)]
 
 
 def test_the_past_is_that_of_the_days_before_the_first_exposure() -> None:
-    before = read([buy(0), buy(1, value=3), event("Return", 2, value=1), event("View", 3, user="u2")]).shop_day()
-    past = aggregates.past([before, before])
+    before = units.shop_day(read([buy(0), buy(1, value=3), event("Return", 2, value=1), event("View", 3, user="u2")]))
+    past = units.past([before, before])
 
-    first = aggregates.day(
+    first = units.day(
         shown(("u1", "a", 0), ("u2", "a", 0), ("u3", "b", 0)), read([]), [], Beside(unit_of=unit, past=past)
     )
-    second = aggregates.day(shown(("u1", "a", 0)), read([]), [first], Beside(unit_of=unit, past=aggregates.past([])))
+    second = units.day(shown(("u1", "a", 0)), read([]), [first], Beside(unit_of=unit, past=units.past([])))
 
-    rows = {row["unit"]: row for row in aggregates.summed([second, first]).to_dicts()}
+    rows = {row["unit"]: row for row in units.summed([second, first]).to_dicts()}
     assert (rows[unit("u1")]["pastOrders"], rows[unit("u1")]["pastReturned"]) == (4, 2)
     assert list(rows[unit("u1")]["pastValues"]) == [3, 3, 10, 10]
     assert (rows[unit("u2")]["pastOrders"], rows[unit("u3")]["pastOrders"]) == (0, None)
@@ -220,10 +221,10 @@ def test_exposures_of_another_experiment_and_of_another_day_are_left_out_and_eac
     ]
     text = "\n".join([*map(json.dumps, lines), "{not json", ""])
 
-    told = aggregates.exposures([text.encode(), b""], "home", DAY)
+    told = events.exposures([text.encode(), b""], "home", DAY)
 
     assert told.rows() == [(unit("u1"), "a", "home", START * 1000)]
-    assert aggregates.exposures([], "home", DAY).is_empty()
+    assert events.exposures([], "home", DAY).is_empty()
 
 
 def test_who_was_shown_a_list_of_the_experiment_and_not_exposed_has_a_row_without_a_variant() -> None:
@@ -232,7 +233,7 @@ def test_who_was_shown_a_list_of_the_experiment_and_not_exposed_has_a_row_withou
     # u3 saw a list of no experiment, and u4 was exposed before the login.
     rows.append(event("Purchase", 42, "u4", listed="2-42", session="s4"))
 
-    day = aggregates.day(
+    day = units.day(
         shown(("u1", "a", 0), ("s4", "b", 0)), read(rows, rules=rules), [], Beside(unit_of=unit, numbers={1, 2})
     )
 
@@ -243,10 +244,10 @@ def test_who_was_shown_a_list_of_the_experiment_and_not_exposed_has_a_row_withou
 def test_copies_from_before_a_column_was_added_are_read_too() -> None:
     old = [name for name in COLUMNS if name != "LIST_ID"]
 
-    rows = aggregates.copies([copy([buy(1)], old), copy([buy(2), buy(3, item='a "quoted", one')]), copy([])])
+    rows = events.copies([copy([buy(1)], old), copy([buy(2), buy(3, item='a "quoted", one')]), copy([])])
 
     assert sorted(rows["TIMESTAMP"].to_list()) == [str(START + at) for at in (1, 2, 3)]
-    assert aggregates.copies([]).is_empty()
+    assert events.copies([]).is_empty()
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "1e999"])
@@ -258,10 +259,10 @@ def test_rows_that_nobody_can_read_stop_nothing(text: str) -> None:
 
 
 def test_a_user_who_was_erased_leaves() -> None:
-    day = aggregates.day(shown(("u1", "a", 0), ("u2", "b", 0)), read([]), [], Beside(unit_of=unit))
+    day = units.day(shown(("u1", "a", 0), ("u2", "b", 0)), read([]), [], Beside(unit_of=unit))
 
-    assert aggregates.left(day, {unit("u1")})["unit"].to_list() == [unit("u2")]
-    assert aggregates.left(day, set()).equals(day)
+    assert units.left(day, {unit("u1")})["unit"].to_list() == [unit("u2")]
+    assert units.left(day, set()).equals(day)
 
 
 ACTS = st.lists(
@@ -302,11 +303,11 @@ def test_the_order_of_rows_and_files_and_what_is_sent_twice_change_nothing(
     chance.shuffle(again)
     files = [copy(again[:7]), copy(again[7:])]
 
-    once = aggregates.day(exposures, read(rows), [], Beside(unit_of=unit))
-    twice = aggregates.events(aggregates.copies(files), RULES, Remembered())
+    once = units.day(exposures, read(rows), [], Beside(unit_of=unit))
+    twice = events.accepted(events.copies(files), RULES, Remembered())
 
-    assert aggregates.day(exposures, twice, [], Beside(unit_of=unit)).equals(once)
-    assert twice.shop_day().equals(read(rows).shop_day())
+    assert units.day(exposures, twice, [], Beside(unit_of=unit)).equals(once)
+    assert units.shop_day(twice).equals(units.shop_day(read(rows)))
 
 
 @given(acts=ACTS, told=TOLD, cuts=st.lists(st.integers(0, 400), max_size=3))
@@ -321,12 +322,12 @@ def test_days_add_up_to_the_whole(
         within = pl.col("at").is_between((START + begin) * 1000, (START + end) * 1000, closed="left")
         accepted = [row for row in rows if begin <= int(row["TIMESTAMP"]) - START < end]
         day = read(accepted, Remembered(shop_days))
-        days.append(aggregates.day(exposures.filter(within), day, days, Beside(unit_of=unit)))
-        shop_days.append(day.shop_day())
+        days.append(units.day(exposures.filter(within), day, days, Beside(unit_of=unit)))
+        shop_days.append(units.shop_day(day))
 
-    whole = aggregates.day(exposures, read(rows), [], Beside(unit_of=unit))
+    whole = units.day(exposures, read(rows), [], Beside(unit_of=unit))
 
-    summed = aggregates.summed(reversed(days))
+    summed = units.summed(reversed(days))
     columns = ["unit", "variant", "first", *SUMS]
-    assert summed.select(columns).equals(aggregates.summed([whole]).select(columns))
+    assert summed.select(columns).equals(units.summed([whole]).select(columns))
     assert summed["money"].to_list() == pytest.approx([sum(values) for values in summed["values"]])

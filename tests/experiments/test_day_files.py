@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from personalization.core.aws import clients
 from personalization.experiments.days import aggregating
-from personalization.experiments.days.aggregates import Rules
 from personalization.experiments.days.aggregating import Also, Made
+from personalization.experiments.days.events import Rules
 from personalization.experiments.days.files import DayFiles
 from personalization.experiments.experiment import Experiment, Slice, Variant
 from personalization.experiments.shelves.files import ShelfFiles, between

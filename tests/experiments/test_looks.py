@@ -10,16 +10,16 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from personalization.experiments.days import aggregates, looks
+from personalization.experiments.days import looks, units
 from personalization.experiments.statistics.sums import HAS_PAST, Sums
 
 DAYS = [date(2026, 11, 2) + timedelta(days=number) for number in range(15)]
 
 
-def rows(*units: dict[str, Any]) -> pl.DataFrame:
+def rows(*told: dict[str, Any]) -> pl.DataFrame:
     """Return a day's rows; what is not named is 0, and there is no past."""
-    usual = {name: 0 for name, kind in aggregates.ROWS.items() if kind.is_numeric() and not name.startswith("past")}
-    return pl.DataFrame([{**usual, **unit} for unit in units], schema=aggregates.ROWS)
+    usual = {name: 0 for name, kind in units.ROWS.items() if kind.is_numeric() and not name.startswith("past")}
+    return pl.DataFrame([{**usual, **unit} for unit in told], schema=units.ROWS)
 
 
 def bought(unit: str, variant: str, *values: float, **more: object) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import polars as pl
 import pytest
-from personalization.experiments.days import aggregates
-from personalization.experiments.days.aggregates import Remembered
+from personalization.experiments.days import events
+from personalization.experiments.days.events import Remembered
 from personalization.experiments.shelves import metrics
 
 from tests.experiments.test_aggregates import RULES, START, buy, copy, event
@@ -15,7 +15,7 @@ DAY = 86_400
 
 
 def outcomes(rows: Iterable[dict[str, str]]) -> pl.DataFrame:
-    return aggregates.events(aggregates.copies([copy(rows)]), RULES, Remembered()).outcomes
+    return events.accepted(events.copies([copy(rows)]), RULES, Remembered()).outcomes
 
 
 def click(

@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from personalization.experiments.days import aggregates
-from personalization.experiments.days.aggregates import Remembered
+from personalization.experiments.days import events
+from personalization.experiments.days.events import Remembered
 from personalization.experiments.shelves import placement_days
 from personalization.experiments.shelves.placement_days import ListFacts, ShelfDay, ShelfRules
 
@@ -48,8 +48,8 @@ def made(
     before: Iterable[pl.DataFrame] = (),
     following: ShelfRules | None = None,
 ) -> ShelfDay:
-    accepted = aggregates.events(aggregates.copies([copy(rows)]), RULES, Remembered())
-    viewable = aggregates.impressions(["\n".join(lines).encode()], RULES.variant_in)
+    accepted = events.accepted(events.copies([copy(rows)]), RULES, Remembered())
+    viewable = events.impressions(["\n".join(lines).encode()], RULES.variant_in)
     return placement_days.shelf_day(accepted, viewable, before, following or rules())
 
 

@@ -15,8 +15,8 @@ from personalization.experiments import following, ramps, report
 from personalization.experiments.announcing import News, announce
 from personalization.experiments.assignment import unit_digest
 from personalization.experiments.days import aggregating
-from personalization.experiments.days.aggregates import Rules
 from personalization.experiments.days.aggregating import SETTLED, Also, Made
+from personalization.experiments.days.events import Rules
 from personalization.experiments.days.files import DayFiles
 from personalization.experiments.experiment import Experiment
 from personalization.experiments.report import Judged

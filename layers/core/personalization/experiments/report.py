@@ -8,7 +8,7 @@ from typing import Any
 
 from personalization.experiments import picture, ramps, sentences
 from personalization.experiments.announcing import News
-from personalization.experiments.days import aggregates, looks
+from personalization.experiments.days import looks, units
 from personalization.experiments.days.aggregating import Made, day_of
 from personalization.experiments.days.looks import Course
 from personalization.experiments.experiment import SCALE, Experiment
@@ -86,7 +86,7 @@ def judge(experiment: Experiment, made: Made, now: datetime) -> Judged:
         planned=_planned(experiment, course, weeks),
     )
     # Impressions of today may be here before their exposures.
-    shown, unexposed = aggregates.unexposed(rows[day] for day in over)
+    shown, unexposed = units.unexposed(rows[day] for day in over)
     facts = Facts(
         periods=looks.periods(rows, _weights(experiment)),
         double=course.double,
@@ -111,7 +111,7 @@ def _judge_ramp(experiment: Experiment, made: Made, now: datetime) -> Judged:
     names = tuple(variant.name for variant in experiment.variants)
     course = looks.course(rows, names, (), 0)
     (exposed,) = looks.periods(rows, [(experiment.starts_at, dict.fromkeys(names, 1.0))])
-    shown, unexposed = aggregates.unexposed(rows[day] for day in sorted(rows) if day < now.date())
+    shown, unexposed = units.unexposed(rows[day] for day in sorted(rows) if day < now.date())
     facts = Facts(
         periods=ramps.periods(experiment, exposed.users),
         double=course.double,

@@ -9,11 +9,12 @@ from typing import Protocol, Self
 
 import polars as pl
 
-from personalization.experiments.days import aggregates, imported_orders
-from personalization.experiments.days.aggregates import Beside, Events, Rules
+from personalization.experiments.days import events, imported_orders, units
+from personalization.experiments.days.events import Events, Rules
 from personalization.experiments.days.files import DayFiles, ShopDay
 from personalization.experiments.days.imported_orders import Calendar
 from personalization.experiments.days.links import Links, links_of
+from personalization.experiments.days.units import Beside
 from personalization.experiments.experiment import Experiment
 
 SETTLED = timedelta(days=2)
@@ -39,14 +40,13 @@ class Made:
     links: Links = field(default_factory=Links)
     """Which names are one unit's; the rows have one for each."""
 
-    def without(self, units: Collection[str]) -> Self:
+    def without(self, digests: Collection[str]) -> Self:
         """Return the days without some units, and those that are one with them."""
-        gone = {self.links.unit(unit) for unit in units}
+        gone = {self.links.unit(unit) for unit in digests}
         return replace(
             self,
             rows={
-                name: {day: aggregates.left(rows, gone) for day, rows in days.items()}
-                for name, days in self.rows.items()
+                name: {day: units.left(rows, gone) for day, rows in days.items()} for name, days in self.rows.items()
             },
         )
 
@@ -108,12 +108,12 @@ def make(
     shop_days: dict[date, ShopDay] = {}
     erased = files.erased()
     links = files.links()
-    day = min((start - aggregates.PAST_DAYS * _DAY for start in starts.values()), default=today + _DAY)
+    day = min((start - units.PAST_DAYS * _DAY for start in starts.values()), default=today + _DAY)
     if companion is not None:
         day = min(day, companion.first)
     settled = _settled_days(files, day, today)
     calendar = _calendar(day, min(starts.values(), default=today), today, settled)
-    imported = aggregates.left(_imported(files, rules, calendar, late, today), erased)
+    imported = units.left(_imported(files, rules, calendar, late, today), erased)
     while day <= today and not late():
         is_settled = day < today - SETTLED
         shop_day = settled.get(day)
@@ -128,15 +128,15 @@ def make(
         if shop_day is None or missing or joins:
             copies = files.copies(day)
             orders = imported.filter(pl.col("day") == day)
-            accepted = aggregates.events(copies, rules, _remembered(shop_days), orders)
-            viewable = aggregates.impressions(files.impressions(day), rules.variant_in)
+            accepted = events.accepted(copies, rules, _remembered(shop_days), orders)
+            viewable = events.impressions(files.impressions(day), rules.variant_in)
             lines = files.exposures(day) if shop_day is None or missing else []
         if shop_day is None and accepted is not None:
             made_links = links_of(lines, copies, rules.unit_of)
             if erased:
                 # Nothing told of the visitor when the user was erased: they leave together.
                 erased = Links([made_links]).all_of(erased)
-            made_links = aggregates.left(made_links, erased)
+            made_links = units.left(made_links, erased)
             files.put_table("links", day, made_links, settled=is_settled)
             links.add(made_links)
             shop_day = _shop_day(accepted, viewable, erased, settled=is_settled)
@@ -147,8 +147,8 @@ def make(
             joined = accepted.joined(links)
             on_screen = None if viewable is None else links.joined(viewable)
             for experiment in missing:
-                made = aggregates.day(
-                    links.joined(aggregates.exposures(lines, experiment.name, day)),
+                made = units.day(
+                    links.joined(events.exposures(lines, experiment.name, day)),
                     joined,
                     [links.joined(earlier) for earlier in rows[experiment.name].values()],
                     Beside(
@@ -159,9 +159,9 @@ def make(
                         numbers=numbers[experiment.name],
                     ),
                 )
-                rows[experiment.name][day] = aggregates.left(made, {links.unit(unit) for unit in erased})
+                rows[experiment.name][day] = units.left(made, {links.unit(unit) for unit in erased})
                 files.put_experiment_day(experiment.name, day, rows[experiment.name][day], settled=is_settled)
-        shop_days[day] = shop_day if shop_day is not None else ShopDay(rows=pl.DataFrame(schema=aggregates.SHOP_DAY))
+        shop_days[day] = shop_day if shop_day is not None else ShopDay(rows=pl.DataFrame(schema=units.SHOP_DAY))
         day += _DAY
     first = min(starts.values(), default=today if companion is None else companion.first)
     since = [shop_days[day] for day in shop_days if day >= first]
@@ -201,13 +201,13 @@ def _imported(files: DayFiles, rules: Rules, calendar: Calendar, late: Callable[
     return imported
 
 
-def _remembered(shop_days: Mapping[date, ShopDay]) -> aggregates.Remembered:
-    return aggregates.Remembered([made.rows for made in shop_days.values()], _currency(shop_days))
+def _remembered(shop_days: Mapping[date, ShopDay]) -> events.Remembered:
+    return events.Remembered([made.rows for made in shop_days.values()], _currency(shop_days))
 
 
 def _shop_day(accepted: Events, viewable: pl.DataFrame | None, erased: Collection[str], *, settled: bool) -> ShopDay:
     return ShopDay(
-        rows=aggregates.left(accepted.shop_day(viewable), erased),
+        rows=units.left(units.shop_day(accepted, viewable), erased),
         currency=accepted.currency,
         foreign=accepted.foreign,
         unvalued=accepted.unvalued,
@@ -216,10 +216,8 @@ def _shop_day(accepted: Events, viewable: pl.DataFrame | None, erased: Collectio
 
 
 def _past(shop_days: Mapping[date, ShopDay], day: date, links: Links) -> pl.DataFrame:
-    before = (
-        links.joined(made.rows) for earlier, made in shop_days.items() if earlier >= day - aggregates.PAST_DAYS * _DAY
-    )
-    return aggregates.past(before)
+    before = (links.joined(made.rows) for earlier, made in shop_days.items() if earlier >= day - units.PAST_DAYS * _DAY)
+    return units.past(before)
 
 
 def _currency(shop_days: Mapping[date, ShopDay]) -> str | None:

@@ -21,7 +21,7 @@ import polars as pl
 
 from personalization.core.aws import objects
 from personalization.experiments import exposures
-from personalization.experiments.days import aggregates, imported_orders
+from personalization.experiments.days import events, imported_orders, units
 from personalization.experiments.days.links import Links
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class DayFiles:
 
     def copies(self, day: date) -> pl.DataFrame:
         """Return the events that were accepted on a day."""
-        return aggregates.copies(self._files(f"events/{self._shop}/{day:%Y/%m/%d}/"))
+        return events.copies(self._files(f"events/{self._shop}/{day:%Y/%m/%d}/"))
 
     def exposures(self, day: date) -> list[bytes]:
         """Return a day's lines of exposures of all experiments."""
@@ -132,17 +132,17 @@ class DayFiles:
         noted = self._read(objects.list_keys(self._s3, self._bucket, self._erased_folder))
         return {unit for data in noted for unit in json.loads(data)}
 
-    def forget(self, units: Collection[str]) -> None:
+    def forget(self, digests: Collection[str]) -> None:
         """Delete the rows of units, and of all that are linked with them. A repetition changes nothing."""
-        units = self.links().all_of(units)
-        digest = hashlib.sha256("".join(sorted(units)).encode()).hexdigest()[:16]
-        objects.put_json(self._s3, self._bucket, f"{self._erased_folder}{digest}.json", sorted(units))
+        gone = self.links().all_of(digests)
+        digest = hashlib.sha256("".join(sorted(gone)).encode()).hexdigest()[:16]
+        objects.put_json(self._s3, self._bucket, f"{self._erased_folder}{digest}.json", sorted(gone))
         for key in objects.list_keys(self._s3, self._bucket, f"{FOLDER}/{self._shop}/"):
             data = objects.get_bytes(self._s3, self._bucket, key)
             rows = _rows(data) if data else None
             # Sums of placements name nobody.
             is_of_units = rows is not None and "unit" in rows.columns
-            left = aggregates.left(rows, units) if rows is not None and is_of_units else None
+            left = units.left(rows, gone) if rows is not None and is_of_units else None
             if data and rows is not None and left is not None and left.height < rows.height:
                 objects.put_bytes(self._s3, self._bucket, key, _parquet(left, _notes(data)))
 

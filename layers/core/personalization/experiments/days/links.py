@@ -64,7 +64,7 @@ def links_of(exposures: Iterable[bytes], copies: pl.DataFrame, unit_of: Callable
 
     Args:
         exposures: its lines of exposures.
-        copies: its events, as `aggregates.copies` returns them.
+        copies: its events, as `events.copies` returns them.
         unit_of: returns the digest of a user.
     """
     # A shop without visitors has no such line.

@@ -8,7 +8,7 @@ from itertools import combinations_with_replacement
 
 import polars as pl
 
-from personalization.experiments.days import aggregates
+from personalization.experiments.days import units
 from personalization.experiments.statistics.checks import Period
 from personalization.experiments.statistics.sums import HAS_PAST, USERS, Matrix, Sums
 
@@ -83,7 +83,7 @@ def course(
     """Return the course of an experiment.
 
     Args:
-        rows: what `aggregates.day` made of each day.
+        rows: what `units.day` made of each day.
         variants: all that it has, the control first.
         looked: the days after which there is a look, in order.
         few_orders: the number of orders below which each buyer's revenue is told.
@@ -125,7 +125,7 @@ def periods(
     Args:
         weights: from when each held, in epoch seconds, and the weight of each variant; in order.
     """
-    first = aggregates.firsts(rows.values()).group_by("unit").agg(pl.col("first", "variant").sort_by("first").first())
+    first = units.firsts(rows.values()).group_by("unit").agg(pl.col("first", "variant").sort_by("first").first())
     edges = [*(since * 1000 for since, _ in weights[1:]), None]
     made, begin = list[Period](), 0
     for (_, shares), end in zip(weights, edges, strict=True):
@@ -206,14 +206,14 @@ def _matrix(columns: Sequence[str], cells: Mapping[tuple[str, str], float]) -> M
 
 
 def _in_two(days: Sequence[pl.DataFrame]) -> pl.Series:
-    first = aggregates.firsts(days)
+    first = units.firsts(days)
     return first.group_by("unit").len().filter(pl.col("len") > 1)["unit"]
 
 
 def _robots(days: Sequence[pl.DataFrame]) -> pl.Series:
     is_robot = (pl.col("events") > ROBOT_EVENTS) | (pl.col("orders") > ROBOT_ORDERS)
-    units = [pl.Series("unit", [], pl.String), *(rows.filter(is_robot)["unit"] for rows in days)]
-    return pl.concat(units).unique()
+    names = [pl.Series("unit", [], pl.String), *(rows.filter(is_robot)["unit"] for rows in days)]
+    return pl.concat(names).unique()
 
 
 def _cap(days: Sequence[pl.DataFrame]) -> float | None:

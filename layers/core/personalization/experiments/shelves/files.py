@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from personalization.experiments.days.aggregates import Events
+from personalization.experiments.days.events import Events
 from personalization.experiments.days.files import DayFiles
 from personalization.experiments.days.links import Links
 from personalization.experiments.shelves import placement_days

@@ -123,7 +123,7 @@ def joined(
     """Return carts and lines of orders with the `list` and the `way` by which each was joined; null without a list.
 
     Args:
-        outcomes: a day's, as `aggregates.Events` has them.
+        outcomes: a day's, as `events.Events` has them.
         clicks: those of the window too, with the same columns.
         lists: those that the outcomes name.
         window: days.

@@ -12,7 +12,7 @@ from typing import Literal
 
 import polars as pl
 
-from personalization.experiments.days.aggregates import Events, UnitOf, shaped
+from personalization.experiments.days.events import Events, UnitOf, shaped
 from personalization.experiments.shelves import metrics
 from personalization.experiments.shelves.metrics import BOUGHT, LISTS, SUMS, WAYS, WINDOW
 
@@ -94,7 +94,7 @@ def shelf_day(accepted: Events, viewable: pl.DataFrame, before: Iterable[pl.Data
 
     Args:
         accepted: the day's events.
-        viewable: its items on screen, as `aggregates.VIEWABLE`.
+        viewable: its items on screen, as `events.VIEWABLE`.
         before: touches of the days before; see `needed`.
         rules: how to join them.
     """
