@@ -49,7 +49,7 @@ def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, objec
     done = Analyst(aws, environment, now, objecting, lists).round(late)
     for shop, reason in done.failed:
         LOG.error("Experiments not analysed", shop=shop, reason=reason)
-    _keep_ramps(done, environment, now)
+    _keep_second_campaigns(done, environment, now)
     LOG.info("Round made", analysed=done.analysed, stopped=done.stopped)
     return {
         "analysed": {shop: list(names) for shop, names in done.analysed.items()},
@@ -58,21 +58,24 @@ def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, objec
     }
 
 
-def _keep_ramps(done: Round, environment: Environment, now: datetime) -> None:
-    """Promote ramps that are through, and delete the campaigns of those that are over; the next round tries again."""
+def _keep_second_campaigns(done: Round, environment: Environment, now: datetime) -> None:
+    """Promote ramps that are through, make the campaigns that experiments wait for, and delete those of what is over.
+
+    The next round tries again.
+    """
     machine = environment.retrain_machine_arn
     for shop in done.shops:
         try:
             for experiment in done.through.get(shop, ()):
                 ramping.promote(clients.stepfunctions(), machine, shop=shop, experiment=experiment, now=now)
-            gone = ramping.tidy(
-                clients.personalize(), clients.dynamodb(), environment.table, environment.names, shop=shop, now=now
-            )
+            aws = (clients.personalize(), clients.dynamodb(), environment.table, environment.names)
+            begun = ramping.prepare(*aws, shop=shop, now=now)
+            gone = ramping.tidy(*aws, shop=shop, now=now)
         except PersonalizationError as error:
-            LOG.warning("Ramp left as it is", shop=shop, reason=str(error))
+            LOG.warning("Second campaigns left as they are", shop=shop, reason=str(error))
             continue
-        if gone:
-            LOG.info("Campaigns of ramps deleted", shop=shop, campaigns=gone)
+        if begun or gone:
+            LOG.info("Second campaigns kept", shop=shop, begun=begun, deleted=gone)
 
 
 # Copies of events and impressions have listIds that were checked.

@@ -17,6 +17,7 @@ from personalization.shop.settings.settings_file import shop_settings
 
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, State, access, require
+from local.experiments.rounds import analyse
 from local.terminal.output import Terminal
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def check(options: Namespace, terminal: Terminal) -> None:
                 settings=shop_settings(cloud.s3, cloud.bucket, options.shop),
                 release=release,
                 has_events=following.has_events(cloud.s3, cloud.bucket, options.shop, now),
+                versions=following.known_versions(cloud.dynamodb, cloud.table, options.shop),
             )
             _show(following.decided(before, experiments, state, now), terminal)
             return
@@ -73,7 +75,8 @@ def check(options: Namespace, terminal: Terminal) -> None:
 
 def start(options: Namespace, terminal: Terminal) -> None:
     """Drop a file, and wait until it is followed or refused."""
-    cloud, content = Cloud(require(Home(options.run_dir))), _content(options.file)
+    state, content = require(Home(options.run_dir)), _content(options.file)
+    cloud = Cloud(state)
     try:
         wanted = document.read(str(options.file), content)
     except Rejected as refused:
@@ -93,7 +96,21 @@ def start(options: Namespace, terminal: Terminal) -> None:
             time.sleep(_LOOK)
         else:
             raise LocalError(f"nothing followed it within {PATIENCE:.0f} s; see: python -m local logs FollowSettings")
+    if waiting(after.experiments):
+        with terminal.step("making the campaign of the other release"):
+            after = _with_campaigns(cloud, state, options.shop)
     _show(after, terminal)
+
+
+def _with_campaigns(cloud: Cloud, state: State, shop: str) -> Experiments:
+    """Make the rounds that else come every hour, until nothing waits for a campaign or patience ends."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        analyse(state)
+        experiments = cloud.experiments(shop)
+        if not waiting(experiments.experiments) or time.monotonic() > deadline:
+            return experiments
+        time.sleep(_LOOK)
 
 
 def stop(options: Namespace, terminal: Terminal) -> None:
@@ -121,7 +138,22 @@ def _content(file: Path) -> bytes:
 
 def _show(experiments: Experiments, terminal: Terminal) -> None:
     columns, rows = rows_of(experiments.experiments)
-    terminal.result(experiments.as_record(), lambda: terminal.table(columns, rows))
+
+    def show() -> None:
+        terminal.table(columns, rows)
+        for line in waiting(experiments.experiments):
+            terminal.line(line)
+
+    terminal.result(experiments.as_record(), show)
+
+
+def waiting(experiments: Sequence[Experiment]) -> list[str]:
+    """Return what experiments wait for."""
+    return [
+        f"{experiment.name} waits {experiment.waits}"
+        for experiment in experiments
+        if experiment.waits and experiment.stopped_at is None
+    ]
 
 
 def rows_of(experiments: Sequence[Experiment]) -> tuple[Sequence[str], list[Sequence[str]]]:
@@ -132,7 +164,7 @@ def rows_of(experiments: Sequence[Experiment]) -> tuple[Sequence[str], list[Sequ
 
 
 def _row(experiment: Experiment, now: float) -> Sequence[str]:
-    state = "runs" if experiment.runs(now) else "waits" if now < experiment.starts_at else "ended"
+    state = "runs" if experiment.runs(now) else "waits" if experiment.waits or now < experiment.starts_at else "ended"
     if experiment.stopped_at is not None:
         state = f"stopped: {experiment.stopped_because}"
     shares = ", ".join(

@@ -12,8 +12,8 @@ from table_intake.wording import Text
 
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, require
+from local.experiments.rounds import analyse
 from local.experiments.running import Cloud
-from local.experiments.telling import analyse
 from local.terminal.output import Terminal
 
 COLUMNS = (

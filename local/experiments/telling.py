@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m local experiment status`` and ``report``: what a shop's experiments say by now."""
 
-import json
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from personalization.core.aws import objects
 from personalization.experiments.experiment import Experiment
 from personalization.experiments.report import stem
 from personalization.reports import pages
 
 from local.cloud.environments import LocalError
-from local.cloud.home import Home, State, access, require
-from local.experiments.running import Cloud, rows_of
+from local.cloud.home import Home, State, require
+from local.experiments.rounds import analyse
+from local.experiments.running import Cloud, rows_of, waiting
 from local.terminal.output import Terminal
 
 COLUMNS = ("variant", "users#", "orders#", "per user#", "revenue#", "difference#", "95% interval#", "outcome")
@@ -31,6 +29,8 @@ def status(options: Namespace, terminal: Terminal) -> None:
     def show() -> None:
         columns, rows = rows_of(experiments)
         terminal.table(columns, rows)
+        for line in waiting(experiments):
+            terminal.line(line)
         for name, document in told.items():
             if document is not None:
                 terminal.line(f"{name}: {_said(document)['sentence']}")
@@ -85,20 +85,6 @@ def _chosen(cloud: Cloud, options: Namespace) -> Sequence[Experiment]:
         names = ", ".join(experiment.name for experiment in experiments) or "none"
         raise LocalError(f"{options.shop} has no experiment {options.experiment}; it has {names}")
     return chosen
-
-
-def analyse(state: State) -> Sequence[str]:
-    """Call the function that else comes every hour; return the shops in which it failed."""
-    arguments = access(state)
-    # As long as the function may take, and once.
-    arguments["config"] = arguments["config"].merge(Config(read_timeout=900, retries={"total_max_attempts": 1}))
-    functions = boto3.client("lambda", **arguments)
-    called = functions.invoke(FunctionName=state.outputs["AnalysisFunctionName"], Payload=b"{}")
-    answer = json.loads(called["Payload"].read())
-    if "FunctionError" in called:
-        raise LocalError(f"the analysis failed: {answer.get('errorMessage') or answer}")
-    failed: Sequence[str] = answer["failed"]
-    return failed
 
 
 def _report(cloud: Cloud, shop: str, name: str) -> dict[str, Any] | None:

@@ -237,4 +237,7 @@ class Analyst:
 def _is_of_interest(experiment: Experiment, now: datetime) -> bool:
     """Return whether an experiment runs, or ended so lately that its days may still change."""
     stamp = now.timestamp()
-    return experiment.starts_at <= stamp < experiment.last_second + (SETTLED * 1.5).total_seconds()
+    return (
+        not experiment.waits
+        and experiment.starts_at <= stamp < experiment.last_second + (SETTLED * 1.5).total_seconds()
+    )

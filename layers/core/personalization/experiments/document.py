@@ -4,7 +4,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from table_intake.wording import Text
 from personalization.core.errors import Rejected
 from personalization.core.messages import is_none
 from personalization.experiments.experiment import RAMP, Goal, Guardrail, Serves, Variant
-from personalization.shop.filters import parameters
+from personalization.shop.filters import of_purchases, parameters
 from personalization.shop.records.release import BASELINE
 from personalization.shop.settings import placements
 from personalization.shop.settings.diversity import Diversity
@@ -31,6 +31,7 @@ HOLDOUT = "holdout-"
 """The start of the names of holdouts."""
 _WEEK = timedelta(weeks=1)
 _Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+_Run = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 _Percent = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 
 
@@ -42,8 +43,11 @@ class VariantSettings(BaseModel):
     weight: Annotated[_Percent | None, Field(exclude_if=is_none)] = None
     """Its share of all users, in percent; without weights, all variants share the users alike. It may grow while the
     experiment runs, and never shrinks: whoever is in a variant stays there."""
-    show: Annotated[Literal["bestsellers", "off"] | None, Field(exclude_if=is_none)] = None
-    """The shop's bestsellers, or an empty list, for which the page leaves the shelf out."""
+    show: Annotated[Literal["bestsellers", "buy-again", "off"] | None, Field(exclude_if=is_none)] = None
+    """The shop's bestsellers; what the user bought before, by one of the shop's filters; or an empty list, for which
+    the page leaves the shelf out."""
+    release: Annotated[_Run | None, Field(exclude_if=is_none)] = None
+    """The run of another release, whose version of the placements' recipe a second campaign shows."""
     recipe: Annotated[Source | None, Field(exclude_if=is_none)] = None
     """Another recipe, which must have a campaign already."""
     recommender: Annotated[Name | None, Field(exclude_if=is_none)] = None
@@ -64,10 +68,15 @@ class VariantSettings(BaseModel):
     @property
     def changes(self) -> dict[str, Any]:
         """The members of the placement that it changes, by the settings' names."""
-        return self.model_dump(mode="json", exclude={"weight", "show"}, exclude_unset=True, exclude_none=True)
+        left_out = {"weight", "show", "release"}
+        return self.model_dump(mode="json", exclude=left_out, exclude_unset=True, exclude_none=True)
 
     @property
     def serves(self) -> Serves:
+        if self.release:
+            return "campaign"
+        if self.show == "buy-again":
+            return "placement"
         return self.show or ("placement" if self.changes else "as-is")
 
     @model_validator(mode="after")
@@ -76,6 +85,10 @@ class VariantSettings(BaseModel):
             text = "shows the {show}, so that nothing else of it counts: leave {names} out"
             names = ", ".join(self.changes)
             raise ValueError(Text("experiments.variant.show", text, show=self.show, names=names))
+        if self.release and (self.show or self.changes):
+            text = "shows the release {release}, so that nothing else of it counts: leave {names} out"
+            names = ", ".join([*(["show"] if self.show else []), *self.changes])
+            raise ValueError(Text("experiments.variant.release", text, release=self.release, names=names))
         if self.recipe and self.recommender:
             raise ValueError(Text("settings.placement.source", "names a recipe or a recommender, one of them"))
         return self
@@ -129,6 +142,9 @@ class ExperimentSettings(BaseModel):
             raise ValueError(Text("experiments.weights.some", "some variants have a weight: give all of them one"))
         if sum(weight or 0 for weight in weights) > 100:
             raise ValueError(Text("experiments.weights.sum", "the weights are percent of all users: 100 at most"))
+        if sum(variant.release is not None for variant in self.variants.values()) > 1:
+            text = "two of its variants show other releases, and a recipe has one second campaign: name one release"
+            raise ValueError(Text("experiments.releases", text))
         alike = [variant.model_dump(exclude={"weight"}) for variant in self.variants.values()]
         if any(variant in alike[:index] for index, variant in enumerate(alike)):
             raise ValueError(Text("experiments.variants.alike", "two of its variants show the same"))
@@ -138,6 +154,11 @@ class ExperimentSettings(BaseModel):
     def chosen_control(self) -> str:
         as_is = (name for name, variant in self.variants.items() if variant.serves == "as-is")
         return self.control or next(as_is, next(iter(self.variants)))
+
+    @property
+    def release(self) -> str | None:
+        """The run of the other release that one of its variants shows; None if none does."""
+        return next((variant.release for variant in self.variants.values() if variant.release), None)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -262,7 +283,15 @@ def _errors(experiment: ExperimentSettings, settings: ShopSettings) -> Iterator[
             Text("experiments.placement", text, names=", ".join(missing), known=", ".join(shelves) or none),
         )
         return
+    for why in _no_second_campaign(experiment, settings):
+        yield at("variants", why)
+    bought = of_purchases(settings.filters, settings.event_type)
     for name, variant in experiment.variants.items():
+        if variant.show == "buy-again" and bought is None:
+            expression = f'INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("{settings.event_type}")'
+            text = "needs a filter of what the user bought: give the settings one, such as bought: {expression}"
+            yield at(f"variants.{name}", Text("experiments.buy-again", text, expression=expression))
+            continue
         if variant.show == "off" and set(experiment.placements) == set(shelves):
             text = "would leave the shop without any list: it has no other placements"
             yield at(f"variants.{name}", Text("experiments.off", text))
@@ -274,9 +303,23 @@ def _errors(experiment: ExperimentSettings, settings: ShopSettings) -> Iterator[
                     )
 
 
+def _no_second_campaign(experiment: ExperimentSettings, settings: ShopSettings) -> Iterator[Text]:
+    """Return why a second campaign cannot show another release on the experiment's placements."""
+    if all(variant.release is None for variant in experiment.variants.values()):
+        return
+    recipes = {settings.placements[placement].recipe for placement in experiment.placements}
+    recipe = next(iter(recipes))
+    if len(recipes) > 1 or recipe is None:
+        text = "another release is shown by a second campaign of one recipe: name placements that all have this recipe"
+        yield Text("experiments.release.recipes", text)
+    elif recipe not in settings.deployed:
+        text = "{recipe} has no campaign, so that no release of it can be shown"
+        yield Text("experiments.release.campaign", text, recipe=recipe)
+
+
 def _unfit(variant: VariantSettings, placement: Placement, settings: ShopSettings) -> Iterator[Text]:
     """Return why a placement cannot be as a variant wants it."""
-    changed = _changed(placement, variant)
+    changed = _changed(placement, variant, settings)
     document = {"placements": {"changed": changed}, "domain": settings.domain}
     problems = placements.find_errors(document, settings.recipes, settings.filters)
     if problems:
@@ -295,6 +338,9 @@ def _unfit(variant: VariantSettings, placement: Placement, settings: ShopSetting
     if variant.recommender and variant.recommender not in settings.recommenders:
         text = "{name} is none of the shop's recommenders"
         yield at("recommender", Text("experiments.recommender", text, name=variant.recommender))
+    if variant.show == "buy-again" and placement.starts_from_item:
+        text = "shows what the user bought, and the placement starts from an item"
+        yield Text("experiments.buy-again.item", text)
     if other.starts_from_item and not placement.starts_from_item:
         text = "starts from an item, which requests for this placement do not name"
         yield Text("experiments.item", text)
@@ -303,10 +349,12 @@ def _unfit(variant: VariantSettings, placement: Placement, settings: ShopSetting
         yield at("filter", Text("experiments.parameters", text))
 
 
-def _changed(placement: Placement, variant: VariantSettings) -> dict[str, Any]:
+def _changed(placement: Placement, variant: VariantSettings, settings: ShopSettings) -> dict[str, Any]:
     """Return a placement's settings with the changes of a variant."""
     entry = placement.model_dump(mode="json", exclude_defaults=True)
     changes = variant.changes
+    if variant.show == "buy-again":
+        changes = {"filter": of_purchases(settings.filters, settings.event_type)}
     if {"recipe", "recommender"} & changes.keys():
         for source in ("recipe", "recommender", "because"):
             entry.pop(source, None)
@@ -321,20 +369,38 @@ def _left(placement: Placement, settings: ShopSettings) -> set[str]:
     return set(parameters(expression, ())) - set(placement.filter_values)
 
 
-def variants(experiment: ExperimentSettings, settings: ShopSettings, context: tuple[str, ...]) -> tuple[Variant, ...]:
+@dataclass(frozen=True, slots=True)
+class OtherRelease:
+    """What a second campaign is to show of another release."""
+
+    recipe: str
+    version: str
+    """The solution version."""
+
+
+def variants(
+    experiment: ExperimentSettings,
+    settings: ShopSettings,
+    context: tuple[str, ...],
+    other: OtherRelease | None = None,
+) -> tuple[Variant, ...]:
     """Return the variants as they are stored.
 
     Args:
         experiment, settings: without errors, by `find_errors`.
         context: the columns of Interactions that a request may give as context.
+        other: that of the variant that names a release; None where none does.
     """
     made: list[Variant] = []
     for name, variant in experiment.variants.items():
         if variant.serves != "placement":
-            made.append(Variant(name=name, serves=variant.serves))
+            stored = Variant(name=name, serves=variant.serves)
+            if variant.release and other:
+                stored = replace(stored, recipe=other.recipe, version=other.version)
+            made.append(stored)
             continue
         changed = {
-            placement: Placement.model_validate(_changed(settings.placements[placement], variant))
+            placement: Placement.model_validate(_changed(settings.placements[placement], variant, settings))
             for placement in experiment.placements
         }
         uses = {recommender: use.recipe for recommender, use in settings.recommenders.items()}

@@ -41,11 +41,16 @@ class Variant:
     """The ARN of the other campaign, where `serves` is `campaign`."""
     metadata: bool = True
     """Whether that campaign shows columns of Items."""
+    recipe: str = ""
+    """The recipe of another release that it shows; empty unless the file names a release."""
+    version: str = ""
+    """The solution version of that release."""
 
     def as_record(self) -> dict[str, Value]:
         """Return it as it is stored."""
         record: dict[str, Value] = {"name": self.name, "serves": self.serves, "entries": dict(self.entries)}
-        return record | ({"campaign": self.campaign, "metadata": self.metadata} if self.campaign else {})
+        record |= {"campaign": self.campaign, "metadata": self.metadata} if self.campaign else {}
+        return record | ({"recipe": self.recipe, "version": self.version} if self.recipe else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +129,8 @@ class Experiment:
     stopped_because: str = ""
     ramp: Ramp | None = None
     """What the gate ramps by it; None if it is of the shop's file."""
+    waits: str = ""
+    """What it still waits for, such as the campaign of a variant; empty once it may begin."""
 
     @property
     def last_second(self) -> int:
@@ -140,8 +147,20 @@ class Experiment:
         """Whether it may be one of several that share the users out."""
         return self.seed.startswith(NAMESPACE_SEED)
 
+    @property
+    def earlier(self) -> Variant | None:
+        """The variant that shows another release; a ramp's is none."""
+        return next((variant for variant in self.variants if variant.recipe), None)
+
+    @property
+    def second_campaign_of(self) -> str:
+        """The recipe whose second campaign it needs; empty if it needs none."""
+        if self.ramp is not None:
+            return self.ramp.recipe
+        return self.earlier.recipe if self.earlier else ""
+
     def runs(self, now: float) -> bool:
-        return self.starts_at <= now < self.last_second
+        return not self.waits and self.starts_at <= now < self.last_second
 
     def variant(self, name: str) -> Variant:
         return next(variant for variant in self.variants if variant.name == name)
@@ -149,6 +168,27 @@ class Experiment:
     def weight(self, variant: str) -> int:
         """Return the share of users in a variant, of SCALE."""
         return sum(part.end - part.start for part in self.slices if part.variant == variant)
+
+    def begun(self, now: int, campaign: str, *, metadata: bool) -> Self:
+        """Return an experiment that waited for a campaign, which is there: it begins at its time, or now.
+
+        Args:
+            now: epoch seconds.
+            campaign: its ARN.
+            metadata: whether the campaign shows columns of Items.
+        """
+        late = max(now - self.starts_at, 0)
+        return replace(
+            self,
+            waits="",
+            variants=tuple(
+                replace(variant, campaign=campaign, metadata=metadata) if variant.recipe else variant
+                for variant in self.variants
+            ),
+            slices=tuple(replace(part, since=part.since + late) for part in self.slices),
+            starts_at=self.starts_at + late,
+            ends_at=self.ends_at + late,
+        )
 
     def stopped(self, now: int, why: str) -> Self:
         return replace(self, stopped_at=now, stopped_because=why)
@@ -167,6 +207,8 @@ class Experiment:
                 entries=entry["entries"],
                 campaign=entry.get("campaign", ""),
                 metadata=entry.get("metadata", True),
+                recipe=entry.get("recipe", ""),
+                version=entry.get("version", ""),
             )
             for entry in record["variants"]
         )
@@ -187,6 +229,7 @@ class Experiment:
             stopped_at=record.get("stoppedAt"),
             stopped_because=record.get("stoppedBecause", ""),
             ramp=Ramp.read(record["ramp"]) if "ramp" in record else None,
+            waits=record.get("waits", ""),
         )
 
     def as_record(self) -> dict[str, Value]:
@@ -212,6 +255,8 @@ class Experiment:
             record |= {"stoppedAt": self.stopped_at, "stoppedBecause": self.stopped_because}
         if self.ramp is not None:
             record["ramp"] = self.ramp.as_record()
+        if self.waits:
+            record["waits"] = self.waits
         return record
 
 

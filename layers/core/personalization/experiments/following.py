@@ -5,9 +5,9 @@ Nothing is trained for it. A refused file changes nothing: what runs goes on.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from table_intake.wording import Language, Text
 
@@ -15,7 +15,7 @@ from personalization.core.aws import objects
 from personalization.core.errors import Rejected, RetryLater
 from personalization.experiments import document
 from personalization.experiments.assignment import filters_of, free
-from personalization.experiments.document import ExperimentSettings, ExperimentsFile, Quarter
+from personalization.experiments.document import ExperimentSettings, ExperimentsFile, OtherRelease, Quarter
 from personalization.experiments.experiment import (
     HOLDOUT_SEED,
     NAMESPACE_SEED,
@@ -30,6 +30,8 @@ from personalization.reports import pages
 from personalization.shop import keys
 from personalization.shop.records import release_store
 from personalization.shop.records.release import BASELINE, ReleaseRecord
+from personalization.shop.settings.prices import MONTH_HOURS, campaign_month
+from personalization.shop.settings.recipes import RecipeAlias
 from personalization.shop.settings.settings import MAX_BYTES, ShopSettings
 from personalization.shop.settings.settings_errors import at
 from personalization.shop.settings.settings_file import shop_settings
@@ -46,6 +48,8 @@ MOST_RECORD_BYTES = 300_000
 """The largest record; the table allows 400 KB."""
 _SERVED_SECONDS = 3_600
 """How long after an experiment's end a container whose clock is late may still need what its variants show."""
+_MOST_NAMED = 5
+"""The newest releases that a refusal names."""
 _LATE = timedelta(days=1)
 """How long after its start an experiment may still be dropped: a day begins at midnight."""
 
@@ -58,6 +62,15 @@ class ShopState:
     release: ReleaseRecord | None
     has_events: bool
     """Whether an event of the shop has arrived in the last 24 hours."""
+    versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The solution versions of earlier releases and of judged runs: by run, oldest first, and recipe."""
+
+    def other(self, wanted: ExperimentSettings) -> OtherRelease | None:
+        """Return what a second campaign shows of the release that an experiment names; None if it names none."""
+        run = wanted.release
+        recipe = self.settings.placements[wanted.placements[0]].recipe if run else None
+        version = self.versions.get(run or "", {}).get(recipe or "")
+        return None if recipe is None or version is None else OtherRelease(recipe, version)
 
 
 def key(shop: str) -> str:
@@ -86,7 +99,7 @@ def decided(before: Experiments, file: ExperimentsFile, state: ShopState, now: d
     live: list[Experiment] = []
     for name, wanted in file.experiments.items():
         was = before.named(name)
-        if was is not None and stamp >= was.last_second:
+        if was is not None and stamp >= was.last_second and not was.waits:
             if was.definition != wanted.definition:
                 text = "this name had another experiment, whose figures it keeps: choose another name"
                 problems.append(at(f"experiments.{name}", Text("experiments.ended", text)))
@@ -102,7 +115,7 @@ def decided(before: Experiments, file: ExperimentsFile, state: ShopState, now: d
         problems += faults
         if not faults:
             live.append(_made(name, wanted, file, state=state, now=now, was=was))
-    problems += list(_on_one_shelf(live))
+    problems += [*_on_one_shelf(live), *_on_one_campaign(live, before, stamp)]
     if not problems:
         live, problems = _shared_out(live, file, _ended(before, live, stamp), stamp)
     if file.holdout is not None:
@@ -138,7 +151,10 @@ def _faults(name: str, wanted: ExperimentSettings, state: ShopState) -> Iterator
     if release is None:
         yield at(path, Text("experiments.no-release", "the shop has no release yet: drop its files first"))
         return
-    made = document.variants(wanted, state.settings, release.context_columns)
+    if wanted.release and (faults := list(_no_release(wanted, state, release))):
+        yield from (at(path, fault) for fault in faults)
+        return
+    made = document.variants(wanted, state.settings, release.context_columns, state.other(wanted))
     entries: list[Mapping[str, Any]] = [entry for variant in made for entry in variant.entries.values()]
     recipes = {variant.recipe for variant in wanted.variants.values() if variant.recipe} - {BASELINE}
     filters = {name for entry in entries for name in filters_of(entry)}
@@ -150,6 +166,24 @@ def _faults(name: str, wanted: ExperimentSettings, state: ShopState) -> Iterator
     if unserved:
         text = "{names}: the settings have it, and no release yet; it can start after the next promotion"
         yield at(path, Text("experiments.unserved", text, names=", ".join(unserved)))
+
+
+def _no_release(wanted: ExperimentSettings, state: ShopState, release: ReleaseRecord) -> Iterator[Text]:
+    """Return why the release that an experiment names cannot be shown beside the one that serves."""
+    other = state.other(wanted)
+    if other is None:
+        recipe = str(state.settings.placements[wanted.placements[0]].recipe)
+        text = "{release} is no release of {recipe} that is still known ({known})"
+        known = ", ".join([run for run, versions in state.versions.items() if recipe in versions][-_MOST_NAMED:])
+        values = {
+            "release": str(wanted.release),
+            "recipe": recipe,
+            "known": known or Text("settings.filter.none", "it has none"),
+        }
+        yield Text("experiments.release.unknown", text, **values)
+    elif release.versions.get(other.recipe) == other.version:
+        text = "the version of {release} serves already: there is nothing to compare"
+        yield Text("experiments.release.serves", text, release=str(wanted.release))
 
 
 def _not_startable(
@@ -182,13 +216,18 @@ def _made(
     if was is not None:
         starts, ends = was.starts_at, was.ends_at
     context = state.release.context_columns if state.release else ()
+    variants = document.variants(wanted, state.settings, context, state.other(wanted))
+    if was is not None and was.earlier is not None:
+        # What its second campaign shows stays, whatever becomes of the record of that release.
+        variants = was.variants
+    waits = _price(wanted, state.settings, ends - starts) if wanted.release and was is None else ""
     return Experiment(
         name=name,
         hypothesis=wanted.hypothesis,
         owner=wanted.owner,
         placements=wanted.placements,
         control=wanted.chosen_control,
-        variants=document.variants(wanted, state.settings, context),
+        variants=variants,
         goal=wanted.goal,
         guardrails=wanted.guardrails,
         seed=f"{NAMESPACE_SEED}{wanted.namespace}" if wanted.namespace else name,
@@ -196,7 +235,17 @@ def _made(
         starts_at=starts,
         ends_at=ends,
         definition=wanted.definition,
+        waits=waits,
     )
+
+
+def _price(wanted: ExperimentSettings, settings: ShopSettings, seconds: int) -> str:
+    """Return what an experiment with another release waits for, and what that costs at least."""
+    recipe = settings.placements[wanted.placements[0]].recipe
+    billed = settings.billed(cast("RecipeAlias", recipe))
+    dollars = campaign_month(settings.prices, billed) * seconds / (MONTH_HOURS * 3600)
+    days = round(seconds / timedelta(days=1).total_seconds())
+    return f"for a second campaign of {recipe}: at least ${dollars:,.2f} for {days} days, without any request"
 
 
 def _holdout(
@@ -248,6 +297,18 @@ def _on_one_shelf(live: Sequence[Experiment]) -> Iterator[Text]:
                 text = "{other} changes {placements} at the same time: give both one namespace, or other times"
                 values = {"other": other.name, "placements": ", ".join(shared)}
                 yield at(f"experiments.{experiment.name}", Text("experiments.shelf", text, **values))
+
+
+def _on_one_campaign(live: Sequence[Experiment], before: Experiments, now: int) -> Iterator[Text]:
+    """Return experiments that need a second campaign of a recipe while another one, or a ramp, has it."""
+    ramps = [experiment for experiment in before.experiments if experiment.ramp and experiment.runs(now)]
+    for index, experiment in enumerate(live):
+        recipe = experiment.second_campaign_of
+        rivals = [other for other in (*ramps, *live[:index]) if recipe and other.second_campaign_of == recipe]
+        if name := next((other.name for other in rivals if _meet(experiment, other)), ""):
+            text = "{other} has the second campaign of {recipe} at the same time: give other times"
+            values = {"other": name, "recipe": recipe}
+            yield at(f"experiments.{experiment.name}", Text("experiments.one-campaign", text, **values))
 
 
 def _meet(first: Experiment, other: Experiment) -> bool:
@@ -315,7 +376,8 @@ def _ended(before: Experiments, live: Iterable[Experiment], now: int) -> list[Ex
     for experiment in before.experiments:
         if experiment.name in names:
             continue
-        if experiment.runs(now):
+        if experiment.runs(now) or (experiment.waits and experiment.stopped_at is None):
+            # What still waits may have a campaign by now, which goes when the record says so.
             ended.append(experiment.stopped(now, "it was left out of the file"))
         elif now >= experiment.last_second:
             is_over = now >= experiment.last_second + _SERVED_SECONDS
@@ -373,6 +435,16 @@ def change(client: "DynamoDBClient", table: str, shop: str, *, before: Experimen
     put(client, table, stored.changed([*(other for other in stored.experiments if other != before), after]))
 
 
+def known_versions(client: "DynamoDBClient", table: str, shop: str) -> dict[str, dict[str, str]]:
+    """Return the solution versions of a shop's earlier releases and of its judged runs, as `ShopState` has them."""
+    judged = sorted(release_store.judged_runs(client, table, shop), key=lambda run: run.judged_at)
+    versions = {run.run: dict(run.versions) for run in judged}
+    for release in release_store.history(client, table, shop):
+        for alias, served in release.campaigns.items():
+            versions.setdefault(served.run, {}).setdefault(alias, served.solution_version_arn)
+    return versions
+
+
 def follow(
     dynamodb: "DynamoDBClient", s3: "S3Client", table: str, bucket: str, *, shop: str, now: datetime
 ) -> Experiments:
@@ -394,7 +466,13 @@ def follow(
             objects.remove(s3, bucket, refusal_key(shop))
             return before
         release = release_store.release_record(dynamodb, table, shop)
-        state = ShopState(settings=settings, release=release, has_events=has_events(s3, bucket, shop, now))
+        names_releases = any(experiment.release for experiment in file.experiments.values())
+        state = ShopState(
+            settings=settings,
+            release=release,
+            has_events=has_events(s3, bucket, shop, now),
+            versions=known_versions(dynamodb, table, shop) if names_releases else {},
+        )
         after = decided(before, file, state, now)
     except Rejected as refused:
         report = {"key": refused.resource, "reason": pages.said(refused.reason, language), "at": now.isoformat()}

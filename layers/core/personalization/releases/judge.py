@@ -14,7 +14,7 @@ from personalization.personalize import training
 from personalization.releases import gate, probe, report, verdicts
 from personalization.releases.held_out.trials import Result
 from personalization.releases.probe import Clients
-from personalization.releases.ramping import ramping_run
+from personalization.releases.ramping import compared, ramping_run
 from personalization.releases.report import Report
 from personalization.releases.verdicts import Ramping, Trained, Verdict
 from personalization.shop.plan import Plan, Resource, RunPlan
@@ -72,7 +72,8 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     if plan.gate.ramp:
         second = environment.names.second_campaign(plan.shop, plan.gate.ramp.recipe)
         runs = ramping_run(aws.table, table, plan.shop, plan.run, now)
-        ramping = Ramping(Resource(name=second.name, arn=second.arn), runs)
+        rival = compared(aws.table, table, plan.shop, plan.gate.ramp.recipe, now)
+        ramping = Ramping(Resource(name=second.name, arn=second.arn), runs, rival)
     verdict = verdicts.of_judgements(plan, request.trained, judged, release, request.held_out, ramping=ramping)
     candidate = Judged(
         shop=plan.shop,

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ramps between the releases: a second campaign, the experiment that compares it, and its end.
+"""Ramps between the releases, and experiments that show another release: their second campaign, and their end.
 
 A ramp begins with a release that keeps the version before, and ends with any release that serves another one, with a
-return to an earlier one, or with harm. The second campaign is deleted when nobody can be asking it any more.
+return to an earlier one, or with harm. An experiment of the file waits for its campaign, and ends when the version that
+it shows comes to all users. The second campaign is deleted when nobody can be asking it any more.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from personalization.core.aws.errors import false_on
+from personalization.core.errors import PersonalizationError
 from personalization.core.names import Names
 from personalization.experiments import following, ramps
 from personalization.experiments.experiment import Experiment
 from personalization.experiments.ramps import Begun
-from personalization.personalize import training
+from personalization.personalize import campaigns, training
+from personalization.personalize.campaigns import Wish
 from personalization.releases.verdicts import Target
 from personalization.runs import leases
 from personalization.shop.plan import Resource
@@ -42,6 +45,51 @@ def ramping_run(dynamodb: "DynamoDBClient", table: str, shop: str, run: str, now
     """Return the other run whose version is being ramped; empty if there is none."""
     runs = (ramp.ramp.run for ramp in running(dynamodb, table, shop, now) if ramp.ramp)
     return next((other for other in runs if other != run), "")
+
+
+def compared(dynamodb: "DynamoDBClient", table: str, shop: str, recipe: str, now: datetime) -> str:
+    """Return the experiment of the shop's file that has the second campaign of a recipe; empty without one."""
+    stamp = now.timestamp()
+    stored = following.get(dynamodb, table, shop).experiments
+    live = (experiment for experiment in stored if experiment.earlier and stamp < experiment.last_second)
+    return next((experiment.name for experiment in live if experiment.second_campaign_of == recipe), "")
+
+
+def prepare(
+    client: "PersonalizeClient", dynamodb: "DynamoDBClient", table: str, names: Names, *, shop: str, now: datetime
+) -> tuple[str, ...]:
+    """Make the second campaigns that experiments wait for, and begin those whose campaign is there; return these.
+
+    An experiment says why its campaign cannot be made, such as for a quota, and waits on.
+
+    Raises:
+        RetryLater: somebody else changed the shop's experiments meanwhile.
+    """
+    stored = following.get(dynamodb, table, shop).experiments
+    waiting = [experiment for experiment in stored if experiment.waits and experiment.stopped_at is None]
+    release = release_store.release_record(dynamodb, table, shop) if waiting else None
+    begun: list[str] = []
+    for experiment in waiting:
+        other = experiment.earlier
+        serving = release.campaigns.get(other.recipe) if release and other else None
+        if other is None or serving is None:
+            continue
+        second = names.second_campaign(shop, other.recipe)
+        wish = Wish(version=other.version, recipe=serving.recipe, earlier=serving.config)
+        try:
+            training.ensure_campaign(client, Resource(name=second.name, arn=second.arn), wish)
+        except PersonalizationError as error:
+            after = replace(experiment, waits=f"for a second campaign, which Personalize refuses: {error.reason}")
+            following.change(dynamodb, table, shop, before=experiment, after=after)
+            continue
+        described = training.campaign_as_it_is(client, second.arn)
+        if described is None or campaigns.decide(described, wish) != "nothing":
+            continue
+        metadata = campaigns.shows(serving.recipe, described)
+        after = experiment.begun(int(now.timestamp()), second.arn, metadata=metadata)
+        following.change(dynamodb, table, shop, before=experiment, after=after)
+        begun.append(experiment.name)
+    return tuple(begun)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +140,11 @@ def end(dynamodb: "DynamoDBClient", table: str, release: ReleaseRecord, now: dat
         through = "every user gets the new version" if serves == ramp.version else "another version serves"
         after = experiment.stopped(int(now.timestamp()), why or through)
         following.change(dynamodb, table, release.shop, before=experiment, after=after)
+    for experiment in following.get(dynamodb, table, release.shop).experiments:
+        other = experiment.earlier
+        if other and experiment.stopped_at is None and release.versions.get(other.recipe) == other.version:
+            after = experiment.stopped(int(now.timestamp()), "every user gets its release")
+            following.change(dynamodb, table, release.shop, before=experiment, after=after)
 
 
 def promote(client: "SFNClient", machine: str, *, shop: str, experiment: Experiment, now: datetime) -> None:
@@ -108,16 +161,19 @@ def promote(client: "SFNClient", machine: str, *, shop: str, experiment: Experim
 def tidy(
     client: "PersonalizeClient", dynamodb: "DynamoDBClient", table: str, names: Names, *, shop: str, now: datetime
 ) -> tuple[str, ...]:
-    """Delete second campaigns whose ramp is over, or was never begun by a run that failed; return their names.
+    """Delete second campaigns whose ramp or experiment is over, or was never begun by a run that failed.
+
+    Returns their names.
 
     A run that leads the shop may be making one, and one of a ramp that just ended may still be asked.
     """
-    stored = [experiment for experiment in following.get(dynamodb, table, shop).experiments if experiment.ramp]
+    every = following.get(dynamodb, table, shop).experiments
+    stored = [experiment for experiment in every if experiment.second_campaign_of]
     latest = now.timestamp() - FORGOTTEN.total_seconds()
     if any(experiment.last_second > latest for experiment in stored):
         return ()
     judged = release_store.judged_runs(dynamodb, table, shop)
-    recipes = {experiment.ramp.recipe for experiment in stored if experiment.ramp}
+    recipes = {experiment.second_campaign_of for experiment in stored}
     recipes |= {run.ramped for run in judged if run.ramped}
     if not recipes or release_store.get(dynamodb, table, shop, leases.RECORD) is not None:
         return ()

@@ -116,6 +116,8 @@ class Ramping:
     """The campaign beside the one that serves."""
     runs: str = ""
     """The run whose version is being ramped already, if one is."""
+    compared: str = ""
+    """The shop's experiment that has the campaign, if one has."""
 
 
 def ramps(plan: Plan, approved: Collection[str], release: ReleaseRecord | None) -> str | None:
@@ -146,6 +148,10 @@ def of_judgements(
             "or has gone back"
         )
         refused[ramped], ramped = Text("verdict.ramp-runs", text, run=ramping.runs), None
+    if ramped and ramping and ramping.compared:
+        text = "the experiment {name} has the second campaign of {recipe}: this version is refused until it ends"
+        why = Text("verdict.compared", text, name=ramping.compared, recipe=ramped)
+        refused[ramped], ramped = why, None
     approved = [judgement.alias for judgement in judged if judgement.alias not in refused]
     outcome: Outcome = "promoted" if not refused else "partly promoted" if approved else "refused"
     reason = Text.joined("; ", [Text.joined(": ", why) for why in refused.items()])

@@ -2,7 +2,7 @@
 """Filters: the one that every shop has, the parameters of expressions, and how requests choose a filter."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
@@ -70,6 +70,14 @@ def parameters(expression: str, numeric: Collection[tuple[str, str]]) -> dict[st
         elif parameter not in kinds:
             kinds[parameter] = "number" if column in numeric else "text"
     return kinds
+
+
+def of_purchases(filters: Mapping[str, str], event_type: str) -> str | None:
+    """Return the name of the filter that leaves what the user has bought and nothing else; None without one."""
+    value = f'"{re.escape(event_type)}"'
+    expression = rf"INCLUDE ItemID WHERE Interactions\.EVENT_TYPE (IN ?\( ?{value} ?\)|= ?{value})"
+    bought = re.compile(expression, re.IGNORECASE)
+    return next((name for name, text in filters.items() if bought.fullmatch(" ".join(text.split()))), None)
 
 
 def chooses_actions(expression: str) -> bool:
