@@ -104,8 +104,8 @@ def test_it_waits_for_its_campaign_says_the_price_and_begins_when_that_is_there(
     shown = set[str]()
     for number in range(8):
         answered = answer_of(f"user-{number}")["experiment"]["variant"]
-        asked = personalize.body_of("GetRecommendations")["campaignArn"]
-        assert asked == {"now": FIRST, "before": SECOND}[answered]
+        campaign_arn = personalize.body_of("GetRecommendations")["campaignArn"]
+        assert campaign_arn == {"now": FIRST, "before": SECOND}[answered]
         shown.add(answered)
     assert shown == {"now", "before"}
     # The file is followed every hour, also when nobody knows of that release any more.
@@ -156,7 +156,7 @@ def test_it_ends_when_every_user_gets_its_release(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (experiment("{now: {}, before: {release: run-7}}"), "no release of user-personalization that is still known"),
+        (experiment("{now: {}, before: {release: run-7}}"), "not a release of user-personalization that is remembered"),
         (experiment("{now: {}, before: {release: run-0, limit: 2}}"), "leave limit out"),
         (experiment("{now: {}, a: {release: run-0}, b: {release: run-1}}"), "name one release"),
         (experiment("{now: {}, before: {release: run-0}}", placements="[home, goes-with]"), "all have this recipe"),
@@ -179,9 +179,9 @@ def test_the_version_that_serves_is_nothing_to_compare(
     drops: Start, bucket: "S3Client", table: "DynamoDBClient"
 ) -> None:
     serving = cast("Any", RELEASE["campaigns"])[UP]["solutionVersionArn"]
-    known = release_store.judged_run(table, TABLE, "demo", "run-0")
-    assert known is not None
-    release_store.put(table, TABLE, {**known.as_record(), "versions": {UP: serving}})
+    judged = release_store.judged_run(table, TABLE, "demo", "run-0")
+    assert judged is not None
+    release_store.put(table, TABLE, {**judged.as_record(), "versions": {UP: serving}})
     drops(FILE)
     assert "serves already" in refusal(bucket)
 

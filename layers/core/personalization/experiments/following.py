@@ -173,12 +173,12 @@ def _no_release(wanted: ExperimentSettings, state: ShopState, release: ReleaseRe
     other = state.other(wanted)
     if other is None:
         recipe = str(state.settings.placements[wanted.placements[0]].recipe)
-        text = "{release} is no release of {recipe} that is still known ({known})"
-        known = ", ".join([run for run, versions in state.versions.items() if recipe in versions][-_MOST_NAMED:])
+        text = "{release} is not a release of {recipe} that is remembered ({releases})"
+        remembered = ", ".join([run for run, versions in state.versions.items() if recipe in versions][-_MOST_NAMED:])
         values = {
             "release": str(wanted.release),
             "recipe": recipe,
-            "known": known or Text("settings.filter.none", "it has none"),
+            "releases": remembered or Text("settings.filter.none", "it has none"),
         }
         yield Text("experiments.release.unknown", text, **values)
     elif release.versions.get(other.recipe) == other.version:
