@@ -148,7 +148,7 @@ class Experiment:
         return self.seed.startswith(NAMESPACE_SEED)
 
     @property
-    def earlier(self) -> Variant | None:
+    def release_variant(self) -> Variant | None:
         """The variant that shows another release; a ramp's is none."""
         return next((variant for variant in self.variants if variant.recipe), None)
 
@@ -157,7 +157,7 @@ class Experiment:
         """The recipe whose second campaign it needs; empty if it needs none."""
         if self.ramp is not None:
             return self.ramp.recipe
-        return self.earlier.recipe if self.earlier else ""
+        return self.release_variant.recipe if self.release_variant else ""
 
     def runs(self, now: float) -> bool:
         return not self.waits and self.starts_at <= now < self.last_second

@@ -217,7 +217,7 @@ def _made(
         starts, ends = was.starts_at, was.ends_at
     context = state.release.context_columns if state.release else ()
     variants = document.variants(wanted, state.settings, context, state.other(wanted))
-    if was is not None and was.earlier is not None:
+    if was is not None and was.release_variant is not None:
         # What its second campaign shows stays, whatever becomes of the record of that release.
         variants = was.variants
     waits = _price(wanted, state.settings, ends - starts) if wanted.release and was is None else ""

@@ -51,7 +51,7 @@ def compared(dynamodb: "DynamoDBClient", table: str, shop: str, recipe: str, now
     """Return the experiment of the shop's file that has the second campaign of a recipe; empty without one."""
     stamp = now.timestamp()
     stored = following.get(dynamodb, table, shop).experiments
-    live = (experiment for experiment in stored if experiment.earlier and stamp < experiment.last_second)
+    live = (experiment for experiment in stored if experiment.release_variant and stamp < experiment.last_second)
     return next((experiment.name for experiment in live if experiment.second_campaign_of == recipe), "")
 
 
@@ -70,7 +70,7 @@ def prepare(
     release = release_store.release_record(dynamodb, table, shop) if waiting else None
     begun: list[str] = []
     for experiment in waiting:
-        other = experiment.earlier
+        other = experiment.release_variant
         serving = release.campaigns.get(other.recipe) if release and other else None
         if other is None or serving is None:
             continue
@@ -141,7 +141,7 @@ def end(dynamodb: "DynamoDBClient", table: str, release: ReleaseRecord, now: dat
         after = experiment.stopped(int(now.timestamp()), why or through)
         following.change(dynamodb, table, release.shop, before=experiment, after=after)
     for experiment in following.get(dynamodb, table, release.shop).experiments:
-        other = experiment.earlier
+        other = experiment.release_variant
         if other and experiment.stopped_at is None and release.versions.get(other.recipe) == other.version:
             after = experiment.stopped(int(now.timestamp()), "every user gets its release")
             following.change(dynamodb, table, release.shop, before=experiment, after=after)
