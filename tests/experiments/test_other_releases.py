@@ -122,6 +122,15 @@ def test_a_quota_is_told_while_it_waits(drops: Start, personalize: FakePersonali
     assert stored(table).waits.startswith("for a second campaign, which Personalize refuses: ")
 
 
+def test_a_campaign_that_is_still_being_deleted_is_waited_for(
+    drops: Start, personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    drops(FILE)
+    assert a_round(personalize, "DELETE IN_PROGRESS") == []
+    assert stored(table).waits.startswith("for a second campaign of")
+    assert a_round(personalize) == ["CreateCampaign"]
+
+
 def test_left_out_while_it_waits_it_leaves_no_campaign_and_its_name_is_free(
     drops: Start, personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
