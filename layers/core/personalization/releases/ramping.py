@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from personalization.core.aws.errors import false_on
-from personalization.core.errors import PersonalizationError, RetryLater
+from personalization.core.errors import NoRoom, PersonalizationError, RetryLater
 from personalization.core.names import Names
 from personalization.experiments import following, ramps
 from personalization.experiments.experiment import Experiment
@@ -78,10 +78,10 @@ def prepare(
         wish = Wish(version=other.version, recipe=serving.recipe, earlier=serving.config)
         try:
             training.ensure_campaign(client, Resource(name=second.name, arn=second.arn), wish)
-        except RetryLater:
-            # It was being changed or deleted for another experiment: the next round asks again.
-            continue
         except PersonalizationError as error:
+            if isinstance(error, RetryLater) and not isinstance(error, NoRoom):
+                # It is being changed or deleted for another experiment: the next round asks again.
+                continue
             after = replace(experiment, waits=f"for a second campaign, which Personalize refuses: {error.reason}")
             following.change(dynamodb, table, shop, before=experiment, after=after)
             continue
