@@ -48,6 +48,8 @@ COMMAND: Final = "command"
 """The word of the overview's command line that the page replaces by a command."""
 PAPERS: Final = 200
 """Reports of a shop that are linked, the newest."""
+HOURLY: Final = ("shelves", "experiments")
+"""Folders of a shop's reports that are of no run."""
 
 
 class Cloud:
@@ -229,7 +231,10 @@ class Look:
                 if name.endswith(ending) and "parts/" not in name:
                     written = entry["LastModified"].astimezone(UTC).isoformat()
                     papers.append({"key": entry["Key"], "run": run, "name": name, "kind": folder, "at": written})
-        return sorted(papers, key=lambda paper: paper["at"], reverse=True)[:PAPERS]
+        # What the hourly round writes anew must not crowd out the reports of runs.
+        newest = sorted(papers, key=lambda paper: paper["at"], reverse=True)
+        hourly = [paper for paper in newest if paper["run"] in HOURLY]
+        return hourly[:PAPERS] + [paper for paper in newest if paper["run"] not in HOURLY][:PAPERS]
 
 
 @dataclass

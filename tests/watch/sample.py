@@ -74,6 +74,12 @@ SHOP = {
         {"key": key, "run": "promoted-run", "name": key.rpartition("/")[2], "kind": key.partition("/")[0],
          "at": "2026-11-30T20:01:00+00:00"}
         for key in (REPORT, REJECTS)
+    ]
+    + [
+        {"key": f"reports/green/{run}/{name}", "run": run, "name": name, "kind": "reports",
+         "at": "2026-11-30T20:02:00+00:00"}
+        for run, name in (("shelves", "week.html"), ("shelves", "2026-11-23.html"), ("shelves", "today.html"),
+                          ("experiments", "own-list/report.html"))
     ],
 }  # fmt: skip
 CUSTOMER = {

@@ -79,6 +79,9 @@ def test_the_shops_their_runs_and_errors_with_a_way_out_are_shown(page: Page) ->
     assert re.findall("running|promoted|failed", text(page, ".runs")) == ["running", "promoted", "failed"]
     assert "user-personalization" in text(page, "main table")
     assert page.evaluate("[...document.querySelectorAll('.side .paper')].map((link) => link.textContent)") == [
+        "Shelves today",
+        "A week",
+        "own-list",
         "Interactions",
         "Interactions: refused rows",
     ]
@@ -97,7 +100,7 @@ def test_a_run_opens_its_steps_and_they_go_on(page: Page, watch: Watch) -> None:
 def test_a_report_opens_beside_the_page(page: Page) -> None:
     go(page, "shop")
     with page.context.expect_page() as opened:
-        page.evaluate("document.querySelector('.side .paper').click()")
+        page.evaluate("document.querySelector('[aria-labelledby=reports] .paper').click()")
     report = opened.value
     report.wait_for_load_state()
     assert report.title() == "Report"

@@ -67,7 +67,7 @@ export function about(run, papers) {
 
 /** A link to a report, or to refused rows. */
 export function paper(entry) {
-  const plain = entry.name.replace(/^data-/, "").replace(/\.(html|csv)$/, "");
+  const plain = entry.name.replace(/^data-/, "").replace(/(\/report)?\.(html|csv)$/, "");
   const [, kind, part] = /^(interactions|users|items)(-.*)?$/.exec(plain) ?? [];
   const words = entry.kind === "rejects" ? t("refusedRows", { name: name("kind", kind ?? plain) }) : kind ? `${t(`kind.${kind}`)}${part ?? ""}` : plain.startsWith("batch-") ? `${t("paper.batch")}: ${plain.slice("batch-".length)}` : name("paper", plain);
   return h("a.paper", { href: entry.href, target: "_blank", rel: "noopener", download: entry.kind === "rejects" }, words);

@@ -8,6 +8,7 @@ import { duration, moment, name, t } from "./i18n.js";
 import { about, command, mark, paper, problem, row, standing, steps, time } from "./runs.js";
 
 const REPORTS = 8;
+const HOURLY = ["shelves", "experiments"];
 /** Reports of a shop that are linked beside its runs. */
 
 /** A table of a few rows; the first column names its row. */
@@ -71,7 +72,7 @@ export const shopPage = (shop, open) => ({
       problems(facts.errors),
       h("div.columns", {},
         h("div.main", {}, card(t("runs"), "runs", runs.length ? h("ol.runs", {}, hidden && row(opened, { isOpen: true, href: shopHref(shop), content: [...about(opened, []), steps(opened, opened.steps)] }), runs) : h("p.soft", {}, t("noRuns")))),
-        h("div.side", {}, releaseCard(facts), waitingCard(facts, overviewFacts), reportsCard(facts), historyCard(facts))),
+        h("div.side", {}, releaseCard(facts), waitingCard(facts, overviewFacts), earningsCard(facts), reportsCard(facts), historyCard(facts))),
     ];
   },
 });
@@ -92,7 +93,18 @@ function waitingCard({ waiting }, { events }) {
     events.queued > 0 && h("p.soft", {}, t("queued", { count: events.queued })));
 }
 
-function reportsCard({ papers }) {
+/** What the shelves earned by now, and what experiments say: pages that the hourly round writes anew. */
+function earningsCard({ papers }) {
+  const shelves = ["today", "day", "week", "month"].map((period) => papers.find((entry) => entry.run === "shelves" && entry.name === `${period}.html`)).filter(Boolean);
+  const experiments = papers.filter((entry) => entry.run === "experiments");
+  if (!shelves.length && !experiments.length) return null;
+  return card(t("earnings"), "earnings",
+    shelves.length > 0 && h("p.links", {}, shelves.map(paper)),
+    experiments.length > 0 && h("ul.rows", {}, experiments.slice(0, REPORTS).map((entry) => h("li", {}, h("span.soft", {}, t("experiment")), paper(entry), h("small.soft", {}, time(entry.at))))));
+}
+
+function reportsCard({ papers: all }) {
+  const papers = all.filter((entry) => !HOURLY.includes(entry.run));
   return card(t("reports"), "reports", papers.length ? h("ul.rows", {}, papers.slice(0, REPORTS).map((entry) => h("li", {}, paper(entry), h("small.soft", {}, time(entry.at))))) : h("p.soft", {}, t("noReports")));
 }
 
