@@ -36,7 +36,7 @@ def build(home: Home, step: Step) -> None:
     with locked(fcntl.LOCK_EX):
         wanted = fingerprint()
         note = BUILD / "built"
-        if note.exists() and note.read_text() == wanted:
+        if note.exists() and note.read_text() == wanted and (BUILD / "sam" / layers.PACKED).exists():
             return
         note.unlink(missing_ok=True)
         with step(Text("cloud.building", "building functions and layers (sam build)")):
@@ -75,7 +75,7 @@ def deploy(home: Home, state: State, step: Step) -> State:
             ]
             packed = layers.put(BUILD / "sam", boto3.client("s3", **access(state)))
             template = ["--template-file", str(packed), "--stack-name", state.stack]
-            arguments = [*template, "--no-progressbar", "--parameter-overrides", *parameters(), *of_state]
+            arguments = [*template, "--use-json", "--no-progressbar", "--parameter-overrides", *parameters(), *of_state]
             sam(home, "deploy", arguments, client_environment(state))
             resuming.save(state)
         note.write_text(wanted)

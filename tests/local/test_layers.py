@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Archives of layers for the local AWS: equal for equal layers, and named by the template."""
 
+import json
 import os
 import zipfile
 from pathlib import Path
@@ -9,7 +10,14 @@ import pytest
 
 from local.cloud import layers
 
-TEMPLATE = "Resources:\n  L:\n    Properties:\n      ContentUri: PolarsLayer\n  F:\n    Properties:\n      CodeUri: F\n"
+TEMPLATE = """AWSTemplateFormatVersion: '2010-09-09'
+Resources:
+  L: {Type: 'AWS::Serverless::LayerVersion', Properties: {ContentUri: PolarsLayer}}
+  F: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: F}}
+  Fn::ForEach::Logs: [Name, [A, B], {'${Name}Log': {Type: 'AWS::Logs::LogGroup'}}]
+  S: {Type: 'AWS::Serverless::Application', Properties: {Location: S/template.yaml}}
+"""
+NESTED = "Resources:\n  T: {Type: 'AWS::SNS::Topic', Properties: {TopicName: {'Fn::Sub': '${Name}'}}}\n"
 
 
 def built(folder: Path) -> Path:
@@ -18,6 +26,8 @@ def built(folder: Path) -> Path:
     (folder / "PolarsLayer/python/bin/run").write_text("#!/bin/sh\n")
     (folder / "PolarsLayer/python/bin/run").chmod(0o755)
     (folder / "template.yaml").write_text(TEMPLATE)
+    (folder / "S").mkdir()
+    (folder / "S/template.yaml").write_text(NESTED)
     return folder
 
 
@@ -29,14 +39,25 @@ def build(tmp_path: Path) -> Path:
 def test_the_template_names_an_archive_that_has_what_was_built(build: Path) -> None:
     layers.pack(build)
     (archive,) = build.glob("*.zip")
-    assert (build / "packed.yaml").read_text() == TEMPLATE.replace(
-        "ContentUri: PolarsLayer", f"ContentUri: s3://local-layers/{archive.name}"
-    )
+    packed = json.loads((build / "packed.json").read_text())
+    assert packed["Resources"]["L"]["Properties"] == {"ContentUri": f"s3://local-layers/{archive.name}"}
+    assert packed["Resources"]["F"]["Properties"] == {"CodeUri": "F"}
+    assert packed["AWSTemplateFormatVersion"] == "2010-09-09"
     with zipfile.ZipFile(archive) as opened:
         modes = {info.filename: info.external_attr >> 16 & 0o777 for info in opened.infolist()}
         assert opened.read("python/a.py") == b"A = 1\n"
     assert sorted(modes) == ["python/a.py", "python/bin/run"]
     assert modes["python/bin/run"] == 0o755
+
+
+def test_no_template_is_left_that_takes_a_yaml_parser(build: Path) -> None:
+    layers.pack(build)
+    assert (
+        json.loads((build / "packed.json").read_text())["Resources"]["S"]["Properties"]["Location"] == "S/template.yaml"
+    )
+    assert json.loads((build / "S/template.yaml").read_text())["Resources"]["T"]["Properties"]["TopicName"] == {
+        "Fn::Sub": "${Name}"
+    }
 
 
 def test_the_same_layer_is_the_same_archive_and_another_replaces_it(build: Path) -> None:
