@@ -246,19 +246,79 @@ BY_DAY = {f"everything/{stage}" for stage in ("dropping", "training", "promoting
 """Kills that `make test` plays; the others take minutes."""
 
 
+LIKEWISE = {
+    "tests/app/test_bursts.py": {
+        "an event comes again after its run",
+        "another file comes during a run",
+        "the same bytes are dropped again after their run",
+        "a run is stopped while it judges",
+    },
+    "tests/app/test_drops.py": {
+        "a file has zero bytes",
+        "a damaged zip archive is called .csv",
+        "a compressed file is cut off",
+        "an object that is not a drop is uploaded too",
+    },
+    "tests/app/test_takeover.py": {
+        "a run is stopped while it trains",
+        "a run is stopped while it imports, and its bytes are dropped again",
+    },
+    "tests/app/test_releases.py": {"the probe fails"},
+    "tests/app/test_campaigns.py": {"a campaign's throughput was raised by hand"},
+    "tests/app/test_recommenders.py": {"a Recommender ends in CREATE FAILED"},
+    "tests/runs/test_claims.py, for any order of events": {
+        "the events of two files come out of order",
+        "a shop's files are dropped before S3 sends events",
+        "an event comes after the sweep has found its file",
+        "a file is deleted when it was checked",
+    },
+    "another case of another job or deletion": {
+        "a DatasetGroup ends in CREATE FAILED",
+        "a DatasetGroup never ends",
+        "a DatasetImportJob ends in CREATE FAILED",
+        "users are deleted beside the training of a segment",
+        "users are deleted beside streaming events",
+        "the campaign is being updated already",
+        "Personalize's clock is a day ahead",
+    },
+}
+"""Cases that only `make nightly` plays, by what shows nearly the same in `make test`."""
+
+
 def ending(case: Case) -> tuple[object, ...]:
     """What happens in a shop and how it ends; of cases that have this in common `make test` plays the first."""
     return case.course, case.error, case.human, case.first, case.trained, case.done, case.settings
 
 
+def kinds(case: Case) -> set[tuple[str, bool]]:
+    """What goes wrong: how, at which call or at which step, and whether it has been done all the same.
+
+    A step is killed once by day: when it is done, which is worse, since it is done again.
+    """
+    faults = {(fault.action, fault.more.get("performed") is True) for fault in case.faults}
+    calls = {(fault.operation, fault.more.get("performed") is True) for fault in case.faults}
+    return faults | {(call, done) for call, done in calls if done or not call.startswith("*")}
+
+
 def played_by_day() -> set[str]:
-    """The names of the cases that `make test` plays: all that a run gets through, and each other ending once."""
-    firsts = {ending(case): case.name for case in reversed(CASES) if case.part != KILLED}
-    return {
-        case.name
-        for case in CASES
-        if (case.course in BY_DAY if case.part == KILLED else gets_through(case) or firsts[ending(case)] == case.name)
-    }
+    """The names of the cases that `make test` plays.
+
+    Of those that a run gets through, each kind of fault and each call once; each other ending once; and some kills.
+    """
+    candidates = [case for case in CASES if case.part != KILLED]
+    firsts = {ending(case): case.name for case in reversed(candidates)}
+    likewise = set[str]().union(*LIKEWISE.values())
+    chosen = {case.name for case in CASES if case.part == KILLED and case.course in BY_DAY}
+    shown = set[tuple[str, bool]]()
+    for case in candidates:
+        if case.name in likewise:
+            continue
+        if gets_through(case) and (kinds(case) - shown or not case.faults):
+            shown |= kinds(case)
+            chosen.add(case.name)
+        elif not gets_through(case) and firsts[ending(case)] == case.name:
+            chosen.add(case.name)
+    return chosen
 
 
 DAY = played_by_day()

@@ -39,7 +39,7 @@ To cause a failure yourself, use [faults on demand](faults.md).
 ## How it is shown
 
 Each case has a shop on the [local cloud](local.md), with the deployed template, state machine and functions; most are about a second drop, while a first release serves. It asserts how the run ended and why, which
-version serves, how many trainings and imports there were, and that the fault did happen. `make test` plays all that a run gets through, each other ending once, and five kills; `make nightly` each fault alone, with 20 seeds.
+version serves, how many trainings and imports there were, and that the fault did happen. `make test` plays each kind of fault, each call and each step once, most other endings, and five kills; `make nightly` each fault alone, with 20 seeds.
 """
 SAFEGUARDS = f"""
 ## The safeguards
