@@ -33,7 +33,8 @@ scenarios: setup clients ## the scenarios on the local cloud: what `make test` p
 	$(SCENARIOS) $(ARGS)
 
 # A module stays with one worker, which makes what the module shares.
-QUICK = $(BIN)/pytest -q -n logical --dist loadscope --no-loadscope-reorder --ignore=tests/app
+# CHECKED=1, after `make check`: without the tests that this has played.
+QUICK = $(BIN)/pytest -q -n logical --dist loadscope --no-loadscope-reorder --ignore=tests/app $(if $(CHECKED),$(addprefix --ignore=,$(LAWS)))
 # Each worker has a local cloud, which mostly computes. The matrix comes first: one worker plays its cases side by side, another the kills.
 MATRIX = tests/app/test_reliability.py
 CLOUDS := $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
@@ -57,9 +58,10 @@ reliability: setup ## play the fault matrix and write docs/reliability.md
 
 # Most of it computes on one core, so two parts go side by side; each tells what it did when it has ended.
 SIDE_BY_SIDE = -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+LAWS = tests/statemachines tests/docs tests/benchmarks/test_ways.py tests/benchmarks/test_internals.py engine/tests/test_documents.py engine/tests/test_distribution.py
 check: setup ## format, lint, types, imports, security, template, machines, docs, packages
 	@$(MAKE) --no-print-directory $(SIDE_BY_SIDE) sources deployed
-	$(BIN)/pytest -q -m '' -n logical --dist loadscope tests/statemachines tests/docs tests/benchmarks/test_ways.py tests/benchmarks/test_internals.py engine/tests/test_documents.py engine/tests/test_distribution.py
+	$(BIN)/pytest -q -m '' -n logical --dist loadscope $(LAWS)
 
 sources: .venv/.locked
 	$(BIN)/ruff format --check .
@@ -69,8 +71,8 @@ sources: .venv/.locked
 	PYTHONPATH=.:layers/core $(BIN)/lint-imports
 
 deployed: .venv/.locked
+# This compiles the template as SAM does and looks at it by the rules of `sam validate --lint`; SAM CLI itself reads it in every scenario.
 	$(BIN)/cfn-lint template.yaml stacks/*.yaml
-	.local/sam/bin/sam validate --lint --region us-east-1
 	$(BIN)/python -m tests.wheels
 	$(BIN)/python -m tests.template.audit
 	$(BIN)/python -m local.documents.build
