@@ -4,13 +4,15 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws import clients
+from personalization.core.aws import clients, objects
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken
 from personalization.core.observability import logger
+from personalization.core.status import ACTIVE
+from personalization.events import dropped_choices
 from personalization.personalize import ensure, metric_attributions
 from personalization.personalize.readiness import Stage, advance
-from personalization.shop.plan import ImportJob, ImportRequest
+from personalization.shop.plan import Choices, ImportJob, ImportRequest, Plan, Step
 from personalization.shop.settings import recommenders
 
 if TYPE_CHECKING:
@@ -77,6 +79,10 @@ def _stages(client: "PersonalizeClient", request: ImportRequest) -> list[Stage]:
             lambda arn: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"],
         )
 
+    def choices(said: Choices) -> Stage:
+        # Applying has no status to wait for, and can be repeated.
+        return Stage(said.key, lambda _: _applied(plan, said), lambda _: {})
+
     def metric_attribution() -> list[Stage]:
         wanted = plan.metric_attribution
         if wanted is None:
@@ -117,6 +123,19 @@ def _stages(client: "PersonalizeClient", request: ImportRequest) -> list[Stage]:
         "metricAttribution": metric_attribution,
         "filter": lambda: [a_filter()],
         "recommender": lambda: [recommender()],
-        "importJob": lambda: [import_job(job) for job in (plan.import_job, *plan.further)],
+        "importJob": lambda: [
+            *[import_job(job) for job in (plan.import_job, *plan.further)],
+            *[choices(said) for said in plan.choices],
+        ],
     }
     return [stage for word in request.steps for stage in stages[word]()]
+
+
+def _applied(plan: Plan, said: Choices) -> Step:
+    """Let what users say about personal lists hold, now that their import is accepted."""
+    variables = Environment()
+    data = objects.required_bytes(clients.s3(), variables.bucket, said.key)
+    choices = dropped_choices.unpack(data)
+    changes = dropped_choices.apply(clients.dynamodb(), variables.table, plan.shop, choices, said.at)
+    LOG.info("Choices applied", run=plan.run, shop=plan.shop, came=changes.came, went=changes.went)
+    return Step(arn=said.key, status=ACTIVE)

@@ -165,8 +165,8 @@ def put_personalization(request: Request) -> dict[str, object]:
     if request.caller and not request.caller.user:
         raise Problem(403, "This is for users who are logged in. Ask for a stranger's lists with personalize=false.")
     problems.validate(Who, {"userId": request.path["userId"]})
-    choice, shop = request.json(Personalization), _release(request).shop
-    objections.put(clients.dynamodb(), environment.table(), shop, request.path["userId"], enabled=choice.enabled)
+    choice, shop, user = request.json(Personalization), _release(request).shop, request.path["userId"]
+    objections.put(clients.dynamodb(), environment.table(), shop, user, enabled=choice.enabled, now=time.time())
     return {"enabled": choice.enabled}
 
 

@@ -8,11 +8,13 @@ from personalization.core import environment, observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected, TooManyRejects
+from personalization.events import objections
 from personalization.ingest import imports
 from personalization.ingest.prepare import Preparation, Services, Sizes
 from personalization.shop.plan import PrepareRequest
 
 LOG = observability.logger()
+OBJECTIONS = objections.fetch(clients.dynamodb, environment.table)
 HASH_KEY = ImportedHashKey(clients.secretsmanager, environment.hash_key)
 
 
@@ -37,7 +39,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     namespace = variables.namespace
     try:
         plan = Preparation(
-            Services(clients.s3(), clients.personalize(), HASH_KEY),
+            Services(clients.s3(), clients.personalize(), HASH_KEY, OBJECTIONS),
             names=names,
             bucket=bucket,
             request=request,

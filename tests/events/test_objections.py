@@ -2,19 +2,22 @@
 """Users who object to personal lists, at the doors of the two functions."""
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from personalization.api import bestsellers
-from personalization.core.errors import RetryLater
-from personalization.events.objections import Objections
+from personalization.core.errors import Rejected, RetryLater
+from personalization.events.objections import Objections, part_of
 from personalization.shop.records import release_store
 
 from functions.get_recommendations import app as answers
+from functions.import_data import app as import_data
 from functions.record_events import app as records
+from functions.validate_drop import app as validate_drop
 from tests.handlers import containers
 from tests.handlers.fakes import FakePersonalize
-from tests.handlers.samples import TABLE, Event, body, described, fields, load
+from tests.handlers.samples import TABLE, Drop, Event, body, described, fields, load
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -120,3 +123,77 @@ def test_an_objection_holds_within_a_minute_and_while_the_table_is_away() -> Non
     assert [objections.has("demo", user, 1_000.0) for user in ("u7", "u8")] == [True, False]
     # Who knows nothing shows nothing personal.
     assert Objections(fetch).has("demo", "u8", 0.0)
+
+
+USERS = "drops/demo/users/users.csv"
+SOON, LATER = "2100-01-01T00:00:00Z", "2101-01-01T00:00:00Z"
+EARLY = "2020-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def accepted(drop: Drop, personalize: FakePersonalize) -> Callable[..., Any]:
+    """Return the function that drops choices of users, and imports them."""
+
+    def accept(*choices: str, at: str = SOON, column: str = "PERSONALIZATION") -> Any:  # noqa: ANN401 - a plan's JSON
+        rows = "".join(choice.replace("=", ",41,") + "\n" for choice in choices)
+        event = drop(USERS, f"USER_ID,AGE,{column}\n{rows}")
+        plan = validate_drop.handler({**event, "at": at}, None)
+        personalize.says("DescribeDatasetImportJob", {"datasetImportJob": {"status": "ACTIVE"}})
+        request = {"steps": ["importJob"], "plan": plan}
+        # Every step can be repeated.
+        assert import_data.handler(request, None) == import_data.handler(request, None)
+        containers.start(answers, records)
+        return plan
+
+    return accept
+
+
+def objects(user: str) -> bool:
+    containers.start(answers, records)
+    personal: Any = answered("api_recommendations", user)
+    return personal["listId"] is None
+
+
+def test_a_drop_of_users_brings_objections_and_takes_them_back(accepted: Callable[..., Any]) -> None:
+    plan = accepted("d1=no", "d2=yes", "d3=")
+    assert "1 objection to personal lists comes with the import, and 0 go" in plan["notes"]
+    assert [objects(user) for user in ("d1", "d2", "d3")] == [True, False, False]
+    assert "PERSONALIZATION" not in plan["schema"]["text"]
+    plan = accepted("d1=", "d2=yes", "d3=yes", column="personalization_opt_out", at=LATER)
+    assert "2 objections to personal lists come with the import, and 0 go" in plan["notes"]
+    plan = accepted("d1=yes", "d2=1", "d3=no", at=LATER)
+    assert "0 objections to personal lists come with the import, and 2 go" in plan["notes"]
+    assert [objects(user) for user in ("d1", "d2", "d3")] == [False, False, True]
+
+
+def test_the_later_word_counts(accepted: Callable[..., Any]) -> None:
+    set_personal("w1", enabled=False)
+    set_personal("w2", enabled=True)
+    accepted("w1=yes", "w2=no", at=EARLY)
+    assert [objects(user) for user in ("w1", "w2")] == [True, False]
+    accepted("w1=yes", "w2=no", at=LATER)
+    assert [objects(user) for user in ("w1", "w2")] == [False, True]
+    # What comes after a newer drop takes nothing back that somebody may have said in that one.
+    accepted("w1=no", "w2=yes", at=SOON)
+    assert [objects(user) for user in ("w1", "w2")] == [True, True]
+
+
+def test_a_refused_drop_changes_nothing(accepted: Callable[..., Any]) -> None:
+    with pytest.raises(Rejected, match="must be yes or no"):
+        accepted("r1=no", "r2=perhaps", "r3=maybe")
+    assert not objects("r1")
+
+
+def test_where_a_record_is_full_another_goes_on(accepted: Callable[..., Any]) -> None:
+    users = [user for user in (f"{number:0>250}" for number in range(130_000)) if part_of(user) == part_of("f0")]
+    assert len(users) > 1_700
+    accepted(*(f"{user}=no" for user in users), "f0=no")
+    assert objects(users[0])
+    assert objects(users[-1])
+    set_personal("f0", enabled=True)
+    assert not objects("f0")
+    set_personal("f0", enabled=False)
+    assert objects("f0")
+    accepted(*(f"{user}=yes" for user in users), at=LATER)
+    assert not objects(users[0])
+    assert objects("f0")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A drop that is checked in ranges, held against the same drop in one function: report, copies, refused rows, ids."""
 
+import gzip
 import io
 import json
 import random
@@ -91,7 +92,7 @@ def rows(bucket: "S3Client", prefix: str) -> list[bytes]:
 def outcome(bucket: "S3Client", event: Event, kind: str, plan: Any) -> dict[str, object]:  # noqa: ANN401 - JSON
     """All that follows from a check, but for what names the run."""
     run = event["run"]
-    names = {"run", "report", "content", "importJob", "recipes", "evaluation", "notes", "begunAt"}
+    names = {"run", "report", "content", "importJob", "recipes", "evaluation", "notes", "begunAt", "choices"}
     return {
         "plan": {name: value for name, value in plan.items() if name not in names},
         "notes": [re.sub(run, "", note) for note in plan["notes"]],
@@ -394,3 +395,16 @@ def test_ranges_that_never_fit_are_given_up(drop: Drop, bucket: "S3Client", monk
     )
     with pytest.raises(Rejected, match="quotes are so damaged"):
         in_ranges(bucket, drop(f"{FOLDER}large.csv", quoted))
+
+
+@pytest.mark.usefixtures("table")
+def test_what_users_say_of_personal_lists_in_ranges(both: Any, bucket: "S3Client") -> None:  # noqa: ANN401 - a fixture
+    rows = "".join(f"u{row},{row},{('yes', 'no', '')[row % 3]}\n" for row in range(900))
+    small, large = both("users", "drops/demo/users/users.csv", f"USER_ID,AGE,PERSONALIZATION\n{rows}", 2_000)
+    assert small == large
+    files = [
+        gzip.decompress(bucket.get_object(Bucket=BUCKET, Key=f"imports/demo/{run}/choices/part-0.gz")["Body"].read())
+        for run in ("small", "large")
+    ]
+    assert files[0] == files[1]
+    assert len(files[0].splitlines()) == 600

@@ -103,6 +103,11 @@ def copy_key(shop: str, run: str, kind: DataKind, part: int = 0, job: int = 0) -
     return f"{copy_folder(shop, run, kind, job)}part-{part}.csv"
 
 
+def choices_key(shop: str, run: str, part: int) -> str:
+    """Return the key of what one of a run's objects says about personal lists."""
+    return f"imports/{shop}/{run}/choices/part-{part}.gz"
+
+
 def cuts_key(shop: str, run: str, kind: DataKind) -> str:
     """Return the key of a run's record of where its import jobs begin and what it postponed."""
     return f"reports/{shop}/{run}/import-{kind}.json"
@@ -326,7 +331,13 @@ def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:
     text = "{key} is imported together with it: {rows:,} {rows:row|rows} more"
     notes = [Text("note.together", text, key=key, rows=plan.rows) for key, plan in others]
     rows, rejects = sum(plan.rows for _, plan in plans), sum(plan.rejects for _, plan in plans)
-    return first.replaced(rows=rows, rejects=rejects, notes=(*first.notes, *notes))
+    choices = [choice for _, plan in plans for choice in plan.choices]
+    return first.replaced(
+        rows=rows,
+        rejects=rejects,
+        notes=(*first.notes, *notes),
+        choices=tuple(sorted(choices, key=lambda choice: choice.at)),
+    )
 
 
 def _of_the_gate(settings: ShopSettings) -> list[Text]:

@@ -17,8 +17,11 @@ from table_intake.read.archives import LARGEST
 from table_intake.wording import Language, Text
 
 from personalization.auth.hash_key import LOST, Hash, ImportedHashKey, fingerprint
+from personalization.core.aws import objects
 from personalization.core.errors import Broken, Rejected, intake_translated
 from personalization.core.names import Names
+from personalization.events import dropped_choices
+from personalization.events.objections import Sets
 from personalization.ingest import hashed_ids, imports, known_ids, retraining, sales, texts, training_checks
 from personalization.ingest.acceptance import Acceptance, last_reports
 from personalization.ingest.copies import Copies, copies_of
@@ -31,7 +34,7 @@ from personalization.ingest.source import Source
 from personalization.personalize import ensure, metric_attributions
 from personalization.shop import keys
 from personalization.shop.keys import Drop
-from personalization.shop.plan import Joined, LatestFull, LeftOut, Nothing, Plan, PrepareRequest
+from personalization.shop.plan import Choices, Joined, LatestFull, LeftOut, Nothing, Plan, PrepareRequest
 from personalization.shop.records.item_table import NAMES
 from personalization.shop.settings import settings_file
 from personalization.shop.settings.recipes import NEXT_BEST_ACTION, SEMANTIC
@@ -70,6 +73,8 @@ class Services:
     s3: "S3Client"
     personalize: "PersonalizeClient"
     hash_key: ImportedHashKey
+    objections: Sets
+    """Reads users who object to personal lists."""
 
 
 class Preparation:
@@ -87,6 +92,7 @@ class Preparation:
         sizes: Sizes,
     ) -> None:
         self._s3, self._personalize, self._hash_key = services.s3, services.personalize, services.hash_key
+        self._objections = services.objections
         self._names = names
         self._bucket = bucket
         self._request = request
@@ -113,7 +119,7 @@ class Preparation:
                 wish=request.retrain,
                 lineage=self._lineage,
             )
-        joined = (Joined(id=request.id, key=request.key, version_id=request.version_id), *request.also)
+        joined = (Joined(id=request.id, key=request.key, version_id=request.version_id, at=request.at), *request.also)
         copies = self._copies
         plans: dict[int, Plan] = {}
         left_out: dict[int, LeftOut] = {}
@@ -241,7 +247,8 @@ class Preparation:
         except Rejected as refused:
             unreadable = refused.resource in request.unreadable
             raise acceptance.refused(refused, None if unreadable else self._proposal(drop, joined, settings)) from None
-        checked = acceptance.accepted(copied, remarks, merged.ids() if merged else ())
+        choices, told = self._chosen(copied, joined, part, now)
+        checked = acceptance.accepted(copied, (*remarks, *told), merged.ids() if merged else ())
         if expected.hashed is not None:
             # Callers may name a property as the shop's files name its column.
             columns = (*copied.layout.hashed_names, *map(canonical, settings.hash))
@@ -257,8 +264,28 @@ class Preparation:
         if drop.mode == "FULL" and (merged is None or source.size <= LARGEST):
             checked = replace(checked, content=source.content(kind, settings))
         plan = imports.plan(self._names, self._bucket, drop, lineage=self._lineage, settings=settings, checked=checked)
+        plan = plan.replaced(choices=choices) if choices else plan
         trains = kind == "interactions" and not part
         return self._fitting(plan, settings, exists=expected.group is not None) if trains else plan
+
+    def _chosen(
+        self, copied: Checked, joined: Joined, part: int, now: datetime
+    ) -> tuple[tuple[Choices, ...], tuple[Text, ...]]:
+        """Store what users say about personal lists, which the import applies, and return it with a note."""
+        if copied.choices is None:
+            return (), ()
+        shop, run = self._drop.shop, self._request.run
+        data = dropped_choices.pack(copied.choices.iter_rows())
+        key = imports.choices_key(shop, run, part)
+        objects.put_bytes(self._s3, self._bucket, key, data, "application/gzip")
+        changes = dropped_choices.count(self._objections, shop, dropped_choices.unpack(data))
+        text = (
+            "{came:,} {came:objection|objections} to personal lists {came:comes|come} with the import, and {went:,} "
+            "{went:goes|go}"
+        )
+        at = datetime.fromisoformat(joined.at) if joined.at else now
+        note = Text("note.choices", text, came=changes.came, went=changes.went)
+        return (Choices(key=key, at=at.timestamp()),), (note,)
 
     def _fitting(self, plan: Plan, settings: ShopSettings, *, exists: bool) -> Plan:
         """Return the plan of a run that trains as it fits the shop's other data, and its resources if it `exists`.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remove a shop, in the state machine's steps. Each step can be repeated."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
+from personalization.events.objections import CHOICE
 from personalization.personalize import removal
 from personalization.personalize.removal import (
     Finished,
@@ -63,7 +64,7 @@ def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
         resources=priced(pieces, settings),
         prices_as_of=settings.prices.as_of,
         schemas=removal.schemas_of(personalize, pieces),
-        records=release_store.sort_keys(clients.dynamodb(), environment.table, shop),
+        records=_told(release_store.sort_keys(clients.dynamodb(), environment.table, shop)),
         schedules=schedules.names(clients.scheduler(), environment.schedule_group, shop),
     )
 
@@ -96,7 +97,12 @@ def forget(clients: Clients, request: ForgetRequest, environment: Environment, n
     stopped = schedules.names(scheduler, environment.schedule_group, shop)
     for name in stopped:
         schedules.delete(scheduler, environment.schedule_group, name)
-    return Forgotten(records=sort_keys, schedules=stopped)
+    return Forgotten(records=_told(sort_keys), schedules=stopped)
+
+
+def _told(sort_keys: Iterable[str]) -> tuple[str, ...]:
+    """Return records without those of users, of which there may be too many for an answer."""
+    return tuple(sort_key for sort_key in sort_keys if not sort_key.startswith(CHOICE))
 
 
 def finish(clients: Clients, request: FinishRequest, environment: Environment, now: datetime) -> Finished:

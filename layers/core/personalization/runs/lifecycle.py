@@ -120,7 +120,11 @@ def _item(run: Run, chosen: Chosen, trained_by: Sequence[str], every: Sequence[C
             "key": claim.key,
             "versionId": claim.version_id,
             "run": run.name,
-            "also": [{"id": joined.id, "key": joined.key, "versionId": joined.version_id} for joined in chosen.joined],
+            "at": claim.at,
+            "also": [
+                {"id": joined.id, "key": joined.key, "versionId": joined.version_id, "at": joined.at}
+                for joined in chosen.joined
+            ],
             "retrain": wish if claim.kind == "retrain" else None,
             "importedBy": list(chosen.imported_by),
             "trainedBy": list(trained_by),

@@ -106,6 +106,17 @@ class Joined(Part):
     id: str = ""
     key: str
     version_id: str | None = None
+    at: str = Field(default="", exclude_if=not_)
+    """The time of the drop, ISO 8601."""
+
+
+class Choices(Part):
+    """What a drop of users says about personal lists."""
+
+    key: str
+    """The key of the file that has it: see `events.dropped_choices`."""
+    at: float
+    """The time of the drop, Unix seconds."""
 
 
 class LatestFull(Part):
@@ -152,6 +163,8 @@ class PrepareRequest(Part):
     key: str
     version_id: str | None = None
     run: str
+    at: str = Field(default="", exclude_if=not_)
+    """The time of the drop, ISO 8601."""
     also: tuple[Joined, ...] = ()
     retrain: Retraining | None = None
     imported_by: tuple[str, ...] = ()
@@ -257,6 +270,8 @@ class Plan(Part):
     """As in `claims.Claim`, for a FULL."""
     hashed: tuple[str, ...] = Field(default=(), exclude_if=not_)
     """The shop's columns that have hashes, by Personalize's names; USER_ID is one of them where there are any."""
+    choices: tuple[Choices, ...] = Field(default=(), exclude_if=not_)
+    """What users say about personal lists, for each object that says it, oldest first."""
     left_out: tuple[LeftOut, ...] = ()
     """Objects whose rows are not in the import copy."""
     training_mode: TrainingMode = "FULL"

@@ -9,6 +9,7 @@ from datetime import date
 
 import polars as pl
 
+from table_intake.columns import choices
 from table_intake.columns.schema import CATEGORY_LENGTH, ID_LENGTH, Column
 from table_intake.read.line_breaks import PATTERN
 from table_intake.settings.files import FileSettings
@@ -72,11 +73,12 @@ _RULES = (
     ),
     ("words", "must be one of {words}, not {value}", "is not one of the values that Personalize takes"),
     ("bounds", "must be from {least} to {most}, not {value}", "is outside of what Personalize takes"),
+    ("choice", "must be yes or no, or empty, not {value}", "is neither yes nor no"),
 )
 CODES = 32
 (
     EMPTY, BYTES, CHARACTERS, MILLISECONDS, TIME, RANGE, WHOLE, NUMBER, BREAK, READINGS, DATED, SKIPPED, UNIT, MARKS,
-    UNJUDGED, WORDS, BOUNDS,
+    UNJUDGED, WORDS, BOUNDS, CHOICE,
 ) = range(1, len(_RULES) + 1)  # fmt: skip
 
 
@@ -104,6 +106,19 @@ class Verdict:
         if broken is None:
             return self
         return replace(self, broken=broken if self.broken is None else broken.zip_with(broken > 0, self.broken))
+
+
+def says_yes(cells: pl.Series) -> pl.Series:
+    """Return whether each cell says yes; null for an empty one, and for one that says neither yes nor no."""
+    words = dict.fromkeys(choices.YES, True) | dict.fromkeys(choices.NO, False)
+    plain = cells.str.strip_chars().str.to_lowercase()
+    return plain.replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.Boolean)
+
+
+def choice(cells: pl.Series) -> Verdict:
+    """Check the cells of the column that says who objects to personal lists."""
+    wrong = says_yes(cells).is_null() & (cells.str.strip_chars() != "")
+    return Verdict(cells, _if_any(wrong.cast(pl.UInt8) * CHOICE))
 
 
 def codes(verdicts: Sequence[Verdict]) -> pl.Series | None:

@@ -3,7 +3,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from table_intake.check.row_rules import RowRules, count_statuses
 from table_intake.check.sold import Sold
 from table_intake.check.state import State, joined
 from table_intake.check.tallies import PARTITIONS
-from table_intake.columns import schema
+from table_intake.columns import choices, schema
 from table_intake.columns.header import Layout, Slot, arrange, canonical
 from table_intake.columns.schema import RETURN, TEXT_LENGTH, Schema
 from table_intake.kinds import EVENTS
@@ -85,6 +85,8 @@ class Checked:
     """The hashes of a Users or Items dataset's ids; see `counts.hash_ids`."""
     sold: Sold | None = None
     """Counts of items in interactions."""
+    choices: pl.DataFrame | None = None
+    """Each `user` who says something about personal lists, once, and whether they are `wanted`."""
 
 
 @dataclass(slots=True)
@@ -101,6 +103,8 @@ class Partial:
     """Bytes of the import copy."""
     stopped: int = 0
     """The last checked line, where the check ended early."""
+    choices: list[pl.DataFrame] = field(default_factory=list)
+    """As in `Checked`, of each piece; a user may be in several."""
 
     def state(self) -> State:
         """Return what another process needs, except the hashes and the lines of items."""
@@ -108,7 +112,8 @@ class Partial:
             {"profile": self.profile.state(), "rejects": self.rejects.state(), "counting": self.counting.state()}
         )
         document = {"header": [*self.header], "size": self.size, "stopped": self.stopped}
-        return State({**parts.document, **document}, parts.frames)
+        frames = {"choices": pl.concat(self.choices)} if self.choices else {}
+        return State({**parts.document, **document}, {**parts.frames, **frames})
 
     def merge(self, state: State, lines: int) -> None:
         """Add the result for the next rows of the file, which come after so many lines."""
@@ -116,6 +121,7 @@ class Partial:
         self.rejects.merge(state.inner("rejects"), lines)
         self.counting.merge(state.inner("counting"))
         self.size += state.document["size"]
+        self.choices += [frame for name, frame in state.frames.items() if name == "choices"]
         if state.document["stopped"]:
             self.stop(state.document["stopped"] + lines)
 
@@ -159,7 +165,7 @@ def begin(
         header,
         layout,
         Profile(layout.slots),
-        rejects=Rejects(expected, (*layout.slots, *layout.judged), len(header), hides=bool(layout.hashed)),
+        rejects=Rejects(expected, layout.checked, len(header), hides=bool(layout.hashed)),
         counting=Counting(expected, scratch, partitions),
         lines=lines,
     )
@@ -247,7 +253,20 @@ def conclude(expected: Expected, partial: Partial, different: Different, notes: 
         **counted.findings,
     )
     results = replace(results, notes=(*results.notes, *findings.warnings(expected, results)))
-    return Checked(layout, drop_schema, results, rejects=partial.rejects, ids=counted.ids, sold=counted.sold)
+    return Checked(
+        layout,
+        drop_schema,
+        results,
+        rejects=partial.rejects,
+        ids=counted.ids,
+        sold=counted.sold,
+        choices=_each_once(partial.choices) if partial.choices else None,
+    )
+
+
+def _each_once(choices: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return what each user says: who says both objects."""
+    return pl.concat(choices).group_by("user", maintain_order=True).agg(pl.col("wanted").all())
 
 
 def check_event_copies(expected: Expected, table: Table) -> Iterator[Rows]:
@@ -324,6 +343,8 @@ class _Checker:
             lines, sold = lines.filter(good), given.filter(good) if self._layout.fates else given
         if self._layout.fates:
             self._take_fates(sold.filter(frame["EVENT_TYPE"] != RETURN))
+        if self._layout.choice is not None:
+            self._take_choices(frame["USER_ID"], given if codes is None else given.filter(codes == 0))
         self._profile.take(frame)
         partial.counting.take(frame, seconds)
         if partial.lines is not None:
@@ -369,6 +390,17 @@ class _Checker:
             cells = sold[source(index)].str.slice(0, _LONGEST_STATUS)
             self._profile.take_statuses(name, count_statuses(column, cells))
 
+    def _take_choices(self, users: pl.Series, given: pl.DataFrame) -> None:
+        """Note what the users of good rows say about personal lists."""
+        slot = self._layout.choice
+        if slot is None or slot.source is None:
+            return
+        yes = cell_rules.says_yes(given[source(slot.source)])
+        wanted = ~yes if slot.name == choices.OBJECTS else yes
+        frame = pl.DataFrame([users.alias("user"), wanted.alias("wanted")]).drop_nulls()
+        if frame.height:
+            self._partial.choices.append(frame)
+
     def _checked(
         self, frame: pl.DataFrame, changes: Counter[tuple[str, str]], *, breaks: bool
     ) -> tuple[dict[str, cell_rules.Verdict], list[cell_rules.Verdict]]:
@@ -386,6 +418,8 @@ class _Checker:
             changes["cut", slot.name] += verdict.cut
             changes["worded", slot.name] += verdict.worded
             verdicts[slot.name] = verdict
+        if self._layout.choice is not None and self._layout.choice.source is not None:
+            judged = [*judged, cell_rules.choice(frame[source(self._layout.choice.source)])]
         return verdicts, judged
 
     def _warn(self, frame: pl.DataFrame, rows: Rows) -> None:

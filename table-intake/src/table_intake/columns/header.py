@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from types import MappingProxyType
 
 from table_intake import streamed
-from table_intake.columns import schema, statuses, usual_names
+from table_intake.columns import choices, schema, statuses, usual_names
 from table_intake.columns.schema import Column, Schema
 from table_intake.columns.shown import shown, shown_all
 from table_intake.errors import Refused
@@ -150,11 +151,18 @@ class Layout:
     """The columns, imported or not, whose names say that they tell what became of orders: how the drop writes them."""
     hashed: tuple[int, ...] = ()
     """Indices of the drop's columns, imported or not, whose values a keyed hash replaces."""
+    choice: Slot | None = None
+    """The column, never imported, that says who objects to personal lists: see `choices`."""
 
     @property
     def hashed_names(self) -> tuple[str, ...]:
         """The columns of the import that have hashes."""
         return tuple(slot.name for slot in self.slots if slot.source in self.hashed)
+
+    @property
+    def checked(self) -> tuple[Slot, ...]:
+        """All columns whose cells are checked, in the order of the verdicts on them."""
+        return (*self.slots, *self.judged, *([self.choice] if self.choice else []))
 
     def names(self) -> tuple[str, ...]:
         return tuple(slot.name for slot in self.slots)
@@ -184,7 +192,8 @@ def arrange(
     columns: Mapping[str, Column] = schema.recognised(kind, domain)
     required = [column.name for column in schema.required(kind, domain)]
     files = settings.file_settings(kind)
-    sources = _sources(resource, header, files, columns)
+    sources = _sources(resource, header, files, columns, choices.USUAL if kind == "users" else {})
+    choice = _choice(resource, header, sources) if kind == "users" else None
     defaults = {name: str(value) for name, value in files.defaults.items()}
     if kind == "interactions":
         defaults.setdefault("EVENT_TYPE", settings.event_type)
@@ -221,7 +230,7 @@ def arrange(
     # A copy of events is written here, in the form of the import.
     own_form = None if streamed.MARK in map(canonical, header) else files
     clock = finder.column("time_of_day", _READ_TIMES, files.time_of_day)[1] if files.time_of_day and own_form else None
-    _check_hashed_alone(resource, header, hashed, {clock, *_read_by(returns)})
+    _check_hashed_alone(resource, header, hashed, {clock, choice and choice.source, *_read_by(returns)})
     texts = {name for name, column in schema.recognised(kind, domain).items() if not column.numeric}
     slots = tuple(
         Slot(
@@ -235,11 +244,13 @@ def arrange(
         )
         for name in names
     )
-    notes = [*_notes(header, slots, added), *_unmet(settings, kind, header)]
+    notes = [*_notes(header, slots, added, choice), *_unmet(settings, kind, header)]
     if left_out := [
         heading
         for index, heading in enumerate(header)
-        if index not in sources.values() and is_ignored(heading, files.ignore, None)
+        if index not in sources.values()
+        and (choice is None or index != choice.source)
+        and is_ignored(heading, files.ignore, None)
     ]:
         notes.append(Text("header.ignored", "left out, as the settings say: {columns}", columns=_listed(left_out)))
     notes += _hash_notes(header, settings, hashed) if kind not in {"items", "actions"} else []
@@ -257,7 +268,22 @@ def arrange(
         judged=_judged(returns),
         fates=tuple(fate for fate in fates if fate[1] not in hashed),
         hashed=tuple(sorted(hashed)),
+        choice=choice,
     )
+
+
+def _choice(resource: str, header: Sequence[str], sources: dict[str, int]) -> Slot | None:
+    """Take the column that says who objects to personal lists out of those of the import, and return it.
+
+    Raises:
+        Refused: there are two.
+    """
+    both = [(name, sources.pop(name)) for name in (choices.WANTS, choices.OBJECTS) if name in sources]
+    if len(both) > 1:
+        text = "{first} and {second} both say who objects to personal lists: let the settings ignore one of them"
+        first, second = (shown(header[index]) for _, index in both)
+        raise Refused(resource, Text("header.two-choices", text, first=first, second=second))
+    return Slot(*both[0]) if both else None
 
 
 def _bound(column: Column, columns: Mapping[str, Column]) -> Column:
@@ -492,11 +518,23 @@ def _mapping(files: FileSettings) -> dict[str, str]:
     return {canonical(heading): ours for heading, ours in files.columns.items()}
 
 
-def _sources(resource: str, header: Sequence[str], files: FileSettings, columns: Iterable[str]) -> dict[str, int]:
-    """Return the index of each column of a drop by its name in the import; `columns` are those that the kind has."""
+def _sources(
+    resource: str,
+    header: Sequence[str],
+    files: FileSettings,
+    columns: Iterable[str],
+    usual: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, int]:
+    """Return the index of each column of a drop by its name in the import.
+
+    Args:
+        resource, header, files: as in `arrange`.
+        columns: those that the kind has.
+        usual: other names that are recognised, in capitals and without underscores.
+    """
     mapping = _mapping(files)
     # Personalize treats names that differ only in underscores as equal; so does this, for known names.
-    by_plain_name = {name.replace("_", ""): name for name in columns}
+    by_plain_name = {**usual, **{name.replace("_", ""): name for name in columns}}
     copy = streamed.MARK in map(canonical, header)
     sources: dict[str, int] = {}
     taken: dict[str, int] = {}
@@ -609,7 +647,7 @@ def _may_be_interactions(header: Sequence[str]) -> bool:
     return all(plain_names & usual_names.ranks(usual[mark]).keys() for mark in _MARKS["interactions"])
 
 
-def _notes(header: Sequence[str], slots: Sequence[Slot], added: Sequence[str]) -> list[str]:
+def _notes(header: Sequence[str], slots: Sequence[Slot], added: Sequence[str], choice: Slot | None) -> list[str]:
     notes = list[str]()
     for slot in slots:
         if slot.source is None:
@@ -618,6 +656,9 @@ def _notes(header: Sequence[str], slots: Sequence[Slot], added: Sequence[str]) -
         elif canonical(header[slot.source]) != slot.name:
             heading = header[slot.source]
             notes.append(Text("header.read-as", "{heading} was read as {name}", heading=heading, name=slot.name))
+    if choice is not None:
+        text = "{column} says who objects to personal lists ({name}): it is followed, and left out of the import"
+        notes.append(Text("header.choice", text, column=header[choice.source or 0], name=choice.name))
     if added:
         text = "{columns}: new, so the dataset gets another schema"
         notes.append(Text("header.added", text, columns=", ".join(added)))

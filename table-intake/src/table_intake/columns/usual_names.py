@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
+from table_intake.columns import choices
 from table_intake.kinds import DataKind
 
 USER_KEY = """
@@ -159,7 +160,7 @@ _KEYS = "id key code nr no number 번호 코드"
 """Names of the id column in a file about one kind of thing."""
 TARGETS: Mapping[DataKind, Mapping[str, str]] = {
     "interactions": {"USER_ID": f"{USER} {PHONE} {NICKNAMES}", "ITEM_ID": ITEM, "TIMESTAMP": TIME, "EVENT_TYPE": TYPE},
-    "users": {"USER_ID": f"{USER_KEY} {_KEYS} {USER}"},
+    "users": {"USER_ID": f"{USER_KEY} {_KEYS} {USER}", **choices.NAMES},
     "items": {
         "ITEM_ID": f"{ITEM} {_KEYS}",
         "PRICE": PRICE,

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from table_intake.check.forms import with_time_of_day
-from table_intake.columns import schema, usual_names
+from table_intake.columns import choices, schema, usual_names
 from table_intake.columns.header import canonical, is_ignored
 from table_intake.kinds import OF_ACTIONS, DataKind
 from table_intake.propose import values
@@ -123,7 +123,8 @@ class _Proposer:
     def _is_understood(self, heading: str, name: str) -> bool:
         mapping = {canonical(mapped): ours for mapped, ours in self._files.columns.items()}
         name_here = canonical(heading)
-        return mapping.get(name_here, name_here).replace("_", "") == name.replace("_", "")
+        plain_name = mapping.get(name_here, name_here).replace("_", "")
+        return plain_name == name.replace("_", "") or choices.USUAL.get(plain_name) == name
 
     def _own_columns(self, mapped: Mapping[str, str]) -> dict[str, str]:
         """Return translations of names that Personalize does not take."""
