@@ -93,9 +93,9 @@ def apply(client: "DynamoDBClient", table: str, shop: str, choices: Iterable[Cho
         # Somebody may have chosen while this was written.
         after = _said_since(client, table, shop, choice.part, at)
         for user in [*come, *go] if after else []:
-            enabled = after.get(objections.choice_of(user))
-            if enabled is not None:
-                objections.change(client, table, shop, choice.part, [user], enabled=enabled)
+            wanted = after.get(objections.choice_of(user))
+            if wanted is not None:
+                objections.change(client, table, shop, choice.part, [user], enabled=wanted)
     if at > newest:
         _note(client, table, shop, at)
     return Changes(came, went)

@@ -27,5 +27,6 @@ NAMES: Mapping[str, str] = MappingProxyType(
 """The usual names of both, in the form of `usual_names`."""
 USUAL = MappingProxyType({word.upper(): name for name, words in NAMES.items() for word in words.split()})
 """The column that each of these names means, as they are without underscores and in capitals."""
-YES = frozenset("yes y true t 1 1.0 on ja j oui si sí sim はい 是 예 네 동의 허용".split())
-NO = frozenset("no n false f 0 0.0 off nein non não いいえ 否 아니오 아니요 거부 거절".split())
+_YES = "yes y true t 1 1.0 on ja j oui si sí sim はい 是 예 네 동의 허용"
+_NO = "no n false f 0 0.0 off nein non não いいえ 否 아니오 아니요 거부 거절"
+YES, NO = frozenset(_YES.split()), frozenset(_NO.split())

@@ -230,7 +230,7 @@ def arrange(
     # A copy of events is written here, in the form of the import.
     own_form = None if streamed.MARK in map(canonical, header) else files
     clock = finder.column("time_of_day", _READ_TIMES, files.time_of_day)[1] if files.time_of_day and own_form else None
-    _check_hashed_alone(resource, header, hashed, {clock, choice and choice.source, *_read_by(returns)})
+    _check_hashed_alone(resource, header, hashed, {clock, choice.source if choice else None, *_read_by(returns)})
     texts = {name for name, column in schema.recognised(kind, domain).items() if not column.numeric}
     slots = tuple(
         Slot(
