@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prepare a run from dropped objects: read, check and copy them, report on them, and plan what follows."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -247,7 +248,8 @@ class Preparation:
         except Rejected as refused:
             unreadable = refused.resource in request.unreadable
             raise acceptance.refused(refused, None if unreadable else self._proposal(drop, joined, settings)) from None
-        choices, told = self._chosen(copied, joined, part, now)
+        said = copied.choices
+        choices, told = ((), ()) if said is None else self._chosen(said.iter_rows(), joined, part, now)
         checked = acceptance.accepted(copied, (*remarks, *told), merged.ids() if merged else ())
         if expected.hashed is not None:
             # Callers may name a property as the shop's files name its column.
@@ -269,13 +271,11 @@ class Preparation:
         return self._fitting(plan, settings, exists=expected.group is not None) if trains else plan
 
     def _chosen(
-        self, copied: Checked, joined: Joined, part: int, now: datetime
+        self, said: Iterator[tuple[str, bool]], joined: Joined, part: int, now: datetime
     ) -> tuple[tuple[Choices, ...], tuple[Text, ...]]:
         """Store what users say about personal lists, which the import applies, and return it with a note."""
-        if copied.choices is None:
-            return (), ()
         shop, run = self._drop.shop, self._request.run
-        data = dropped_choices.pack(copied.choices.iter_rows())
+        data = dropped_choices.pack(said)
         key = imports.choices_key(shop, run, part)
         objects.put_bytes(self._s3, self._bucket, key, data, "application/gzip")
         changes = dropped_choices.count(self._objections, shop, dropped_choices.unpack(data))
