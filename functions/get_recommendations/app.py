@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from personalization.core import cold_start
 
 # isort: split
-from personalization.api import actions, bestsellers, context, lists, placements, variants
+from personalization.api import actions, bestsellers, context, interleaved, lists, placements, variants
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain, source_of
 from personalization.api.http import Api, Request, Response
 from personalization.api.lists import ListAsk, Listing, Ranking, RankingBody
@@ -88,7 +88,13 @@ def show_placement(request: Request) -> dict[str, object]:
         return _placed(release, query.user_id, chosen, placements.nothing(name))
     if chosen.release is not release or query.next is not None:
         question = placements.ask(chosen.release, name, query, _context(request, release))
-    answer = placements.fill(FALLBACK, chosen.release, name, question, PREDICT)
+    if name in chosen.rivals:
+        rivals = chosen.rivals[name]
+        first_page = placements.ask(rivals.release, name, first, _context(request, release))
+        second = interleaved.other(rivals, first_page, question)
+        answer = second.answer(FALLBACK, chosen.release, name, question, (PREDICT, PARALLEL))
+    else:
+        answer = placements.fill(FALLBACK, chosen.release, name, question, PREDICT)
     _show(release, started, (answer, question))
     request.count_list(f"placement/{name}", answer)
     return _placed(release, query.user_id, chosen, answer)
@@ -102,7 +108,11 @@ def show_page(request: Request) -> dict[str, object]:
     if chosen.release is not release:
         every = placements.slots(chosen.release, body, request.fields(), _context(request, release))
     asks = {name: ask for name, ask in every.items() if not chosen.is_off(name)}
-    answer: dict[str, Any] = placements.page(FALLBACK, chosen.release, asks, PREDICT, PARALLEL) if asks else {}
+    asked_of = partial(placements.slots, body=body, query=request.fields(), context=_context(request, release))
+    seconds = interleaved.of_page(chosen.rivals, asks, asked_of)
+    answer: dict[str, Any] = (
+        placements.page(FALLBACK, chosen.release, asks, PREDICT, PARALLEL, seconds=seconds) if asks else {}
+    )
     filled = {page["placement"]: page for page in answer.get("placements", ())}
     _show(release, started, *((page, asks[name]) for name, page in filled.items()))
     for name, page in filled.items():
@@ -234,7 +244,24 @@ def _placed(release: Release, user: str | None, chosen: Assigned, answer: dict[s
     """Return a placement's answer with its listId, its experiment and its variant."""
     name = str(answer["placement"])
     _name(release, user, answer, PLACEMENT + name, chosen.variant(name))
+    _name_items(release, user, chosen, answer)
     return chosen.named(name, answer)
+
+
+def _name_items(release: Release, user: str | None, chosen: Assigned, answer: dict[str, Any]) -> None:
+    """Give the items of two rankers in one list the listIds of their variants; what counts for neither has none."""
+    placement, ids = str(answer["placement"]), dict[str, str | None]()
+    if placement not in chosen.rivals:
+        return
+    for item in answer["items"]:
+        side = item.pop(interleaved.SIDE, None)
+        if side is None:
+            continue
+        if side not in ids:
+            named: dict[str, Any] = {}
+            _name(release, user, named, PLACEMENT + placement, chosen.side(placement, side))
+            ids[side] = named["listId"]
+        item["listId"] = ids[side]
 
 
 def _name(release: Release, user: str | None, answer: dict[str, Any], name: str, variant: str = "") -> None:

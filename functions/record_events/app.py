@@ -264,10 +264,10 @@ def _attributed(release: Release, calls: list[Call]) -> list[Call]:
 def _variants(shop: str) -> dict[tuple[str, int], str]:
     """Return the names of variants in experiments that have not ended, by placement and number."""
     return {
-        (placement, list_ids.variant_number(f"{experiment.name}.{variant.name}")): variant.name
+        (placement, list_ids.variant_number(name)): name.removeprefix(f"{experiment.name}.")
         for experiment in _experiments().get(shop, time.monotonic())
         for placement in experiment.placements
-        for variant in experiment.variants
+        for name in experiment.listed
     }
 
 

@@ -60,7 +60,8 @@ def check(options: Namespace, terminal: Terminal) -> None:
                 has_events=following.has_events(cloud.s3, cloud.bucket, options.shop, now),
                 versions=following.known_versions(cloud.dynamodb, cloud.table, options.shop),
             )
-            _show(following.decided(before, experiments, state, now), terminal)
+            accepted = following.decided(before, experiments, state, now)
+            _show(accepted, terminal, _notes(experiments, accepted, state, cloud, now))
             return
     except PersonalizationError as refused:
         raise LocalError(f"it cannot start: {refused}") from None
@@ -71,6 +72,24 @@ def check(options: Namespace, terminal: Terminal) -> None:
             f"the file is good: {names}. Name a shop to hold it against its settings and its release"
         ),
     )
+
+
+def _notes(
+    file: document.ExperimentsFile,
+    accepted: Experiments,
+    state: following.ShopState,
+    cloud: Cloud,
+    now: datetime,
+) -> list[str]:
+    """Return what is to be known of experiments before they start."""
+    if not any(experiment.interleaved for experiment in accepted.experiments):
+        return []
+    from personalization.experiments.days.files import DayFiles  # noqa: PLC0415 - other files need no polars
+
+    from local.experiments import mixing  # noqa: PLC0415 - likewise
+
+    files = DayFiles(cloud.s3, cloud.bucket, accepted.shop)
+    return list(mixing.notes(file, accepted, state.settings, files, now.date()))
 
 
 def start(options: Namespace, terminal: Terminal) -> None:
@@ -136,15 +155,15 @@ def _content(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _show(experiments: Experiments, terminal: Terminal) -> None:
+def _show(experiments: Experiments, terminal: Terminal, notes: Sequence[str] = ()) -> None:
     columns, rows = rows_of(experiments.experiments)
 
     def show() -> None:
         terminal.table(columns, rows)
-        for line in waiting(experiments.experiments):
+        for line in (*waiting(experiments.experiments), *notes):
             terminal.line(line)
 
-    terminal.result(experiments.as_record(), show)
+    terminal.result({**experiments.as_record(), "notes": list(notes)} if notes else experiments.as_record(), show)
 
 
 def waiting(experiments: Sequence[Experiment]) -> list[str]:

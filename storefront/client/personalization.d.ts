@@ -14,6 +14,10 @@ export interface Item {
   because?: { code: string; itemId?: string };
   /** Columns of the items dataset, as text. */
   metadata?: Record<string, string>;
+  /** Where two rankers share a list: the item's own, in place of the answer's. `track` takes it by itself. */
+  recommendationId?: string | null;
+  /** Likewise; an item that counts for neither ranker has the answer's. */
+  listId?: string;
 }
 
 /** An answer with items, best first. */

@@ -211,8 +211,12 @@ export class Personalization {
     const answer = await this.#call(method, `${path}?${params}`, body, { signal });
     if (this.#origins.size > REMEMBERED) this.#origins.clear();
     for (const { recommendationId, listId, items } of answer.placements ?? [answer]) {
-      const impression = recommendationId && items.slice(0, SHOWN).map(({ itemId }) => itemId);
-      for (const { itemId } of items) this.#origins.set(itemId, { recommendationId, listId, impression });
+      const idOf = ({ recommendationId: id = recommendationId }) => id; // Two rankers may share a list.
+      for (const item of items) {
+        const id = idOf(item);
+        const impression = id && items.filter((other) => idOf(other) === id).slice(0, SHOWN).map(({ itemId }) => itemId);
+        this.#origins.set(item.itemId, { recommendationId: id, listId: item.listId ?? listId, impression });
+      }
     }
     return answer;
   }

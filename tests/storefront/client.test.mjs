@@ -219,6 +219,17 @@ test("an event brings the list of bestsellers that it came from, which no recomm
   assert.deepEqual([recommendationId ?? null, listId, impression ?? null], [null, "L-2", null]);
 });
 
+test("in a list that two rankers share, an event brings the ids of its item's ranker and what that one showed", async () => {
+  const items = [["a", "R-1", "L-1"], ["b", null, "L-2"], ["c", "R-1", undefined]].map(([itemId, recommendationId, listId]) => ({ itemId, recommendationId, listId }));
+  answers = [reply(200, { recommendationId: null, listId: "L", items }), accept];
+  const shop = open();
+  await shop.placement("home");
+  for (const itemId of "abc") shop.track("Click", { itemId });
+  await shop.flush();
+  const told = requests[1].body.events.map(({ recommendationId, listId, impression }) => [recommendationId ?? null, listId, impression ?? null]);
+  assert.deepEqual(told, [["R-1", "L-1", ["a", "c"]], [null, "L-2", null], ["R-1", "L", ["a", "c"]]]);
+});
+
 test("Retry-After is honoured, else waits double and differ", async () => {
   answers = [reply(429, {}, { "retry-after": "2" }), reply(503), new TypeError("network"), reply(200, list("a"))];
   assert.equal((await open().popular()).items.length, 1);

@@ -128,6 +128,16 @@ def test_an_event_says_from_which_answer_it_came_and_what_was_shown(api: Api) ->
     assert origin({**answer, "listId": "L-1"}) == {"recommendationId": "RID-1", "impression": ["i1"], "listId": "L-1"}
     assert origin({"recommendationId": None, "listId": "L-2", "items": []}) == {"listId": "L-2"}
     assert origin({"recommendationId": None, "listId": None, "items": []}) == {}
+    items = [
+        {"itemId": "a", "score": None, "source": "campaign", "recommendationId": "R-1", "listId": "L-1"},
+        {"itemId": "b", "score": None, "source": "bestsellers", "recommendationId": None, "listId": "L-2"},
+        {"itemId": "c", "score": None, "source": "campaign", "recommendationId": "R-1"},
+    ]
+    shared: Any = {"recommendationId": None, "listId": "L", "items": items}
+    assert origin(shared, "a") == {"recommendationId": "R-1", "impression": ["a", "c"], "listId": "L-1"}
+    assert origin(shared, "b") == {"listId": "L-2"}
+    assert origin(shared, "c") == {"recommendationId": "R-1", "impression": ["a", "c"], "listId": "L"}
+    assert origin(shared) == {"listId": "L"}
 
 
 def test_every_call_is_a_route_of_the_api(api: Api) -> None:

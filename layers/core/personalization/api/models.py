@@ -36,6 +36,10 @@ class Item(_Camel):
     because: Because | None = None
     metadata: dict[str, str] | None = None
     """Columns of the item by name, if the shop has an Items dataset and at most 50 items are requested."""
+    recommendation_id: str | None = None
+    """Only in a list that two rankers share: that of the item's ranker, to send in place of the answer's."""
+    list_id: str | None = Field(default=None, max_length=56)
+    """Only there: names the item's ranker, to send in place of the answer's; missing if it counts for neither."""
 
 
 class Answer(_Camel):

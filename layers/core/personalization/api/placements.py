@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from pydantic.alias_generators import to_camel
@@ -67,6 +67,17 @@ class PageBody(BaseModel):
         if len(set(placements)) < len(placements):
             raise ValueError("names each placement once")
         return placements
+
+
+class Second(Protocol):
+    """A second ranker of a placement, whose list is mixed with the first one's, see `api.interleaved`."""
+
+    @property
+    def question(self) -> ListAsk: ...
+
+    def fill(
+        self, chain: FallbackChain, release: Release, name: str, question: ListAsk, *, predict: Predict, since: float
+    ) -> dict[str, Any]: ...
 
 
 class Parallel:
@@ -147,27 +158,44 @@ def nothing(name: str) -> dict[str, Any]:
 
 def fill(chain: FallbackChain, release: Release, name: str, question: ListAsk, predict: Predict) -> dict[str, object]:
     """Answer a placement, with the token of its next page."""
-    answer = chain.fill(release, question, predict, _source(release, name))
+    answer = chain.fill(release, question, predict, source(release, name))
     return {"placement": name, **lists.after(release, question, answer)}
 
 
 def page(
-    chain: FallbackChain, release: Release, questions: Mapping[str, ListAsk], predict: Predict, ahead: Ahead
+    chain: FallbackChain,
+    release: Release,
+    questions: Mapping[str, ListAsk],
+    predict: Predict,
+    ahead: Ahead,
+    *,
+    seconds: Mapping[str, Second] | None = None,
 ) -> dict[str, object]:
     """Answer a page's placements, in order and within one budget; none shows an item of those before it.
+
+    Args:
+        release, questions: what is asked.
+        predict, ahead: how.
+        seconds: second rankers, by placement.
 
     Raises:
         PersonalizationError: no placement can be filled.
     """
     since, shown, placed = chain.now(), set[str](), list[dict[str, object]]()
     errors: list[PersonalizationError] = []
+    seconds = seconds or {}
     wanted = _roomy(questions)
-    answering = ahead([question for question in wanted.values() if chain.worth(release, question)], predict)
+    every = [*wanted.values(), *(second.question for second in seconds.values())]
+    answering = ahead([question for question in every if chain.worth(release, question)], predict)
     for name, question in wanted.items():
         # The question was asked already; more of its answer is hidden now.
         rest = replace(question, hidden=question.hidden.and_also(shown))
         try:
-            filled = chain.fill(release, rest, _of(question, answering), _source(release, name), since)
+            if name in seconds:
+                both = of([question, seconds[name].question], answering)
+                filled = seconds[name].fill(chain, release, name, rest, predict=both, since=since)
+            else:
+                filled = chain.fill(release, rest, of([question], answering), source(release, name), since)
         except PersonalizationError as error:
             # The other placements still answer.
             errors.append(error)
@@ -251,7 +279,8 @@ def _promotion(release: Release, promotion: Mapping[str, Any]) -> dict[str, Any]
     return {**promoted, "filterValues": filter_values.checked(quoted, kinds)} if quoted else promoted
 
 
-def _source(release: Release, name: str) -> Source:
+def source(release: Release, name: str) -> Source:
+    """Return the mark of the items of a placement's campaign."""
     slot = release.placements[name]
     if "recommender" in slot:
         return "recommender"
@@ -268,6 +297,8 @@ def _roomy(questions: Mapping[str, ListAsk]) -> dict[str, ListAsk]:
     return widened
 
 
-def _of(question: ListAsk, answering: Predict) -> Predict:
-    """Answer a question with more hidden items by the answer to the original question."""
-    return lambda rest: answering(question if rest.campaign_arn == question.campaign_arn else rest)
+def of(questions: Sequence[ListAsk], answering: Predict) -> Predict:
+    """Answer questions with more hidden items by the answers to the original ones."""
+    return lambda rest: answering(
+        next((question for question in questions if question.campaign_arn == rest.campaign_arn), rest)
+    )

@@ -2,12 +2,13 @@
 """Placements in experiments: which variant somebody gets, told before it is applied, and a cache of what runs."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from personalization.core.errors import PersonalizationError
 from personalization.experiments import assignment, exposures
 from personalization.experiments.assignment import Unit
-from personalization.experiments.experiment import RECORD, Experiment, Experiments, Variant
+from personalization.experiments.experiment import INTERLEAVED, RECORD, Experiment, Experiments, Variant
 from personalization.shop.records import release_store
 from personalization.shop.records.release import Release
 from personalization.shop.settings.recipes import FROM_ITEM
@@ -58,6 +59,17 @@ def fetch(client: "Callable[[], DynamoDBClient]", table: Callable[[], str]) -> C
     return read
 
 
+class Rivals(NamedTuple):
+    """Two rankers that share a placement's list."""
+
+    variants: tuple[str, str]
+    """Their names, the control first."""
+    release: Release
+    """That of the second one; `Assigned.release` has the first one."""
+    seed: str
+    """By which coins are thrown: of the user, the placement and the day, so that a page shows the same again."""
+
+
 class Assigned(NamedTuple):
     """What a user gets."""
 
@@ -65,6 +77,8 @@ class Assigned(NamedTuple):
     """The release with the user's variants applied."""
     variants: Mapping[str, tuple[str, Variant]]
     """By placement: the experiment's name, and the user's variant of it."""
+    rivals: Mapping[str, Rivals] = {}
+    """By placement, where the user sees both variants in one list."""
 
     def is_off(self, placement: str) -> bool:
         return placement in self.variants and self.variants[placement][1].serves == "off"
@@ -75,6 +89,10 @@ class Assigned(NamedTuple):
             return ""
         experiment, variant = self.variants[placement]
         return f"{experiment}.{variant.name}"
+
+    def side(self, placement: str, name: str) -> str:
+        """Return the name of one variant of an interleaved placement, with the experiment's."""
+        return f"{self.variants[placement][0]}.{name}"
 
     def named(self, placement: str, answer: dict[str, Any]) -> dict[str, Any]:
         """Return a placement's answer, which names its experiment and variant, if it is in one."""
@@ -151,6 +169,7 @@ def assigned(
     # A ramp has the users whom the shop's own experiments leave, who stay in those while it grows.
     running.sort(key=lambda experiment: (not experiment.is_holdout, experiment.ramp is not None))
     variants: dict[str, tuple[str, Variant]] = {}
+    rivals: dict[str, Rivals] = {}
     told: set[str] = set()
     for placement in placements:
         for experiment in running:
@@ -159,6 +178,8 @@ def assigned(
             variant = assignment.variant_of(experiment, unit.drawn)
             if variant is None:
                 continue
+            if experiment.interleaved:
+                variant = Variant(name=INTERLEAVED)
             if experiment.name not in told:
                 told.add(experiment.name)
                 tell(
@@ -169,6 +190,21 @@ def assigned(
             if experiment.is_holdout and variant.serves == "as-is":
                 continue
             variants[placement] = (experiment.name, variant)
+            if experiment.interleaved:
+                control, other = _sides(experiment)
+                day = datetime.fromtimestamp(now, UTC).date()
+                rivals[placement] = Rivals(
+                    variants=(control.name, other.name),
+                    release=_with_variant(release, experiment, other, placement),
+                    seed=f"{experiment.name}\0{placement}\0{unit.drawn}\0{day}",
+                )
+                variant = control
             release = _with_variant(release, experiment, variant, placement)
             break
-    return Assigned(release, variants)
+    return Assigned(release, variants, rivals)
+
+
+def _sides(experiment: Experiment) -> tuple[Variant, Variant]:
+    """Return the two variants of an interleaved experiment, the control first."""
+    other = next(variant for variant in experiment.variants if variant.name != experiment.control)
+    return experiment.variant(experiment.control), other

@@ -179,7 +179,7 @@ class Analyst:
     def _shelf_rules(
         self, stored: Collection[Experiment], rules: Rules, settings: ShopSettings, objecting: Collection[str]
     ) -> ShelfRules:
-        names = [f"{experiment.name}.{variant.name}" for experiment in stored for variant in experiment.variants]
+        names = [name for experiment in stored for name in experiment.listed]
         return ShelfRules(
             facts_of=self._lists.facts_of,
             unit_of=rules.unit_of,

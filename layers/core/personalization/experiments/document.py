@@ -15,6 +15,7 @@ from table_intake.wording import Text
 
 from personalization.core.errors import Rejected
 from personalization.core.messages import is_none
+from personalization.experiments import interleaving
 from personalization.experiments.experiment import RAMP, Goal, Guardrail, Serves, Variant
 from personalization.shop.filters import of_purchases, parameters
 from personalization.shop.records.release import BASELINE
@@ -109,6 +110,8 @@ class ExperimentSettings(BaseModel):
     """What users get, by name."""
     control: Annotated[Name | None, Field(exclude_if=is_none)] = None
     """The variant that others are compared with: by default the first that changes nothing, else the first."""
+    compare: Annotated[Literal["interleaved"] | None, Field(exclude_if=is_none)] = None
+    """`interleaved`: all of its users see both rankers, in one list. Otherwise each user is in one variant."""
     goal: Goal
     """What decides; all else is seen and does not decide."""
     guardrails: tuple[Guardrail, ...] = ()
@@ -148,6 +151,8 @@ class ExperimentSettings(BaseModel):
         alike = [variant.model_dump(exclude={"weight"}) for variant in self.variants.values()]
         if any(variant in alike[:index] for index, variant in enumerate(alike)):
             raise ValueError(Text("experiments.variants.alike", "two of its variants show the same"))
+        if self.compare == "interleaved" and (why := interleaving.why_not(self)):
+            raise ValueError(why)
         return self
 
     @property
@@ -301,6 +306,8 @@ def _errors(experiment: ExperimentSettings, settings: ShopSettings) -> Iterator[
                     yield at(
                         f"variants.{name}", Text("experiments.on-placement", "on {placement}", placement=placement), why
                     )
+    if experiment.compare == "interleaved" and (reason := interleaving.unfit(experiment, settings)):
+        yield at("compare", reason)
 
 
 def _no_second_campaign(experiment: ExperimentSettings, settings: ShopSettings) -> Iterator[Text]:

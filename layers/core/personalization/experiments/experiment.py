@@ -17,6 +17,8 @@ HOLDOUT_SEED = "holdout/"
 """The start of the seeds of holdouts; names have no slash."""
 RAMP = "ramp-"
 """The start of the names of ramps, which the gate makes."""
+INTERLEAVED = "interleaved"
+"""What an experiment's users get who see both rankers in one list, by its name in answers and in exposures."""
 SCALE = 10_000
 """Shares of users are whole numbers of this many parts."""
 NAMESPACE_SEED = "namespace/"
@@ -131,6 +133,14 @@ class Experiment:
     """What the gate ramps by it; None if it is of the shop's file."""
     waits: str = ""
     """What it still waits for, such as the campaign of a variant; empty once it may begin."""
+    interleaved: bool = False
+    """Whether each of its users sees both variants, in one list."""
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The names, `experiment.variant`, that its lists and their items may have."""
+        names = [variant.name for variant in self.variants] + [INTERLEAVED] * self.interleaved
+        return tuple(f"{self.name}.{name}" for name in names)
 
     @property
     def last_second(self) -> int:
@@ -230,6 +240,7 @@ class Experiment:
             stopped_because=record.get("stoppedBecause", ""),
             ramp=Ramp.read(record["ramp"]) if "ramp" in record else None,
             waits=record.get("waits", ""),
+            interleaved=record.get("interleaved", False),
         )
 
     def as_record(self) -> dict[str, Value]:
@@ -257,6 +268,8 @@ class Experiment:
             record["ramp"] = self.ramp.as_record()
         if self.waits:
             record["waits"] = self.waits
+        if self.interleaved:
+            record["interleaved"] = True
         return record
 
 

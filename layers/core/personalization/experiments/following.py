@@ -236,6 +236,7 @@ def _made(
         ends_at=ends,
         definition=wanted.definition,
         waits=waits,
+        interleaved=wanted.compare == "interleaved",
     )
 
 

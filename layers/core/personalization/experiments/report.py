@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from personalization.experiments import picture, ramps, sentences
+from personalization.experiments import picture, preferences, ramps, sentences
 from personalization.experiments.announcing import News
 from personalization.experiments.days import looks, units
 from personalization.experiments.days.aggregating import Made, day_of
 from personalization.experiments.days.looks import Course
-from personalization.experiments.experiment import SCALE, Experiment
+from personalization.experiments.experiment import INTERLEAVED, SCALE, Experiment
 from personalization.experiments.ramps import Seen
 from personalization.experiments.sentences import Told
-from personalization.experiments.statistics import verdicts
+from personalization.experiments.statistics import checks, verdicts
 from personalization.experiments.statistics.bands import Guarded, Guardrail
 from personalization.experiments.statistics.checks import Facts
 from personalization.experiments.statistics.effects import Metric
@@ -49,6 +49,8 @@ class Judged:
     sentence: str
     ramp: Seen | None = None
     """What is known of it as a ramp, if it is one."""
+    preference: preferences.Seen | None = None
+    """What users prefer, if each of them sees both rankers."""
 
     @property
     def harm(self) -> str | None:
@@ -57,7 +59,7 @@ class Judged:
 
     @property
     def is_decided(self) -> bool:
-        return self.verdict.state in {"ship", "keep"} or self.verdict.ended
+        return self.verdict.state in {"ship", "keep", "preferred"} or self.verdict.ended
 
 
 def stem(shop: str, name: str) -> str:
@@ -69,6 +71,8 @@ def judge(experiment: Experiment, made: Made, now: datetime) -> Judged:
     """Return what an experiment proves by the days that are made."""
     if experiment.ramp is not None:
         return _judge_ramp(experiment, made, now)
+    if experiment.interleaved:
+        return _judge_preference(experiment, made, now)
     rows = made.rows[experiment.name]
     others = tuple(variant.name for variant in experiment.variants if variant.name != experiment.control)
     over = [day for day in sorted(rows) if day < now.date()]
@@ -134,6 +138,33 @@ def _judge_ramp(experiment: Experiment, made: Made, now: datetime) -> Judged:
     return Judged(design=design, course=course, facts=facts, verdict=verdict, sentence=sentence, ramp=seen)
 
 
+def _judge_preference(experiment: Experiment, made: Made, now: datetime) -> Judged:
+    """Return which ranker users prefer; each of them is exposed to both, so that no variant has users of its own."""
+    rows = made.rows[experiment.name]
+    over = [day for day in sorted(rows) if day < now.date()]
+    whole = preferences.whole(rows)
+    course = looks.course(whole, (INTERLEAVED,), (), 0)
+    seen = preferences.see(experiment, rows, over, looks.robots(list(whole.values())))
+    shown, unexposed = units.unexposed(whole[day] for day in over)
+    facts = Facts(
+        periods=(),
+        shown=shown,
+        unexposed=unexposed,
+        robots=course.robots,
+        silent_days=tuple(_silent_days(experiment, made, course, now)),
+    )
+    of_data = [fault for fault in checks.findings(facts, {}, len(course.days)) if fault.name != "tooLittleData"]
+    findings = (*of_data, *preferences.findings(seen))
+    state: State = "preferred" if seen.winner else "undecided"
+    if any(finding.hides for finding in findings):
+        state = "hidden"
+    verdict = Verdict(state=state, ended=seen.preferred.ended, variant=seen.winner, findings=findings)
+    design = Design(control=INTERLEAVED, variants=(), goal=GOALS[experiment.goal], planned=1)
+    told = Told(end=day_of(experiment.ends_at).isoformat(), currency=made.currency or "")
+    said = sentences.sentence(verdict, design, told) if state == "hidden" else preferences.sentence(experiment, seen)
+    return Judged(design=design, course=course, facts=facts, verdict=verdict, sentence=said, preference=seen)
+
+
 def news(experiment: Experiment, judged: Judged, now: datetime) -> Iterator[tuple[str, News, str]]:
     """Yield what is to be announced, once: a name of it, its kind, and what is said with it."""
     yield "started", "started", experiment.hypothesis
@@ -155,7 +186,8 @@ def document(
     """Return the report."""
     course, verdict = judged.course, judged.verdict
     last = course.days[-1].sums if course.days else {}
-    names = (experiment.control, *judged.design.variants)
+    names = (judged.design.control, *judged.design.variants)
+    has_results = judged.ramp is None and judged.preference is None
     left = max(experiment.last_second - int(now.timestamp()), 0)
     state = "running" if left else "ended" if experiment.stopped_at is None else "stopped"
     return {
@@ -184,13 +216,14 @@ def document(
         "variants": [
             {
                 "variant": name,
-                "weight": experiment.weight(name) / SCALE,
+                "weight": (_weight(experiment) if experiment.interleaved else experiment.weight(name)) / SCALE,
                 **_figures(last[name] if last else None),
-                "result": None if judged.ramp or name == experiment.control else _result(verdict.of(name)),
+                "result": _result(verdict.of(name)) if has_results and name != experiment.control else None,
             }
             for name in names
         ],
         "ramp": _ramp(experiment, judged.ramp) if judged.ramp else None,
+        "preference": preferences.document(judged.preference) if judged.preference else None,
         "days": [
             {"day": look.day.isoformat(), "exposures": dict(course.exposures[look.day.isoformat()])}
             for look in course.days
@@ -218,6 +251,10 @@ def page(report: Mapping[str, Any]) -> str:
         for entry in report["variants"]
         if entry["result"]
     }
+    # Reports of earlier versions have no such member.
+    if preference := report.get("preference"):
+        words = pages.texts(report["language"])["experiment"]["preference"]["curve"]
+        curves = {preference["sides"][1]["variant"]: picture.curve(_points(days, preference["curve"]), words)}
     return pages.render("experiment.html", report, curves=curves)
 
 
@@ -312,11 +349,16 @@ def _planned(experiment: Experiment, course: Course, weeks: int) -> int:
 
 def _users_a_month(experiment: Experiment, course: Course) -> float:
     """Return who would see a variant in a month if everybody did, by who was exposed a day."""
-    share = sum(experiment.weight(variant.name) for variant in experiment.variants) / SCALE
+    share = _weight(experiment) / SCALE
     if not course.days or not share:
         return 0.0
     users = sum(sums.users for sums in course.days[-1].sums.values())
     return users / share * MONTH / len(course.days)
+
+
+def _weight(experiment: Experiment) -> int:
+    """Return the share of the users who are in any variant, of SCALE."""
+    return sum(experiment.weight(variant.name) for variant in experiment.variants)
 
 
 def _weights(experiment: Experiment) -> list[tuple[int, dict[str, float]]]:

@@ -39,6 +39,8 @@ class Item(TypedDict):
     score: float | None
     source: str
     metadata: NotRequired[dict[str, str]]
+    recommendationId: NotRequired[str | None]
+    listId: NotRequired[str]
 
 
 class Answer(TypedDict):
@@ -73,13 +75,20 @@ def new_visitor_id() -> str:
     return secrets.token_urlsafe(16)
 
 
-def origin(answer: Answer) -> Event:
-    """What an event says of the answer from which it came: its ids, and the items that were shown (25 at most)."""
-    listed: Event = {"listId": answer["listId"]} if answer.get("listId") else {}
-    if not answer["recommendationId"]:
+def origin(answer: Answer, item_id: str | None = None) -> Event:
+    """What an event says of the answer from which it came: its ids, and the items that were shown (25 at most).
+
+    Name the item of the event: where two rankers share a list, its ids are those of its ranker.
+    """
+    usual, items = answer["recommendationId"], answer["items"]
+    item: Mapping[str, Any] = next((entry for entry in items if entry["itemId"] == item_id), answer)
+    list_id = item.get("listId") or answer.get("listId")
+    listed: Event = {"listId": list_id} if list_id else {}
+    chosen = item.get("recommendationId", usual)
+    if not chosen:
         return listed
-    shown = [each["itemId"] for each in answer["items"][:25]]
-    return {"recommendationId": answer["recommendationId"], "impression": shown, **listed}
+    shown = [entry["itemId"] for entry in items if entry.get("recommendationId", usual) == chosen]
+    return {"recommendationId": chosen, "impression": shown[:25], **listed}
 
 
 def hash_id(key: str, shop: str, user_id: str) -> str:

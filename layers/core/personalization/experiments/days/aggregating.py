@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 import polars as pl
 
-from personalization.experiments.days import events, imported_orders, units
+from personalization.experiments.days import credit, events, imported_orders, units
 from personalization.experiments.days.events import Events, Rules
 from personalization.experiments.days.files import DayFiles, ShopDay
 from personalization.experiments.days.imported_orders import Calendar
@@ -95,9 +95,7 @@ def make(
     """
     number_of, companion = (also.number_of, also.companion) if also else (None, None)
     numbers = {
-        experiment.name: {number_of(f"{experiment.name}.{variant.name}") for variant in experiment.variants}
-        if number_of
-        else None
+        experiment.name: {number_of(name) for name in experiment.listed} if number_of else None
         for experiment in experiments
     }
     starts = {experiment.name: day_of(experiment.starts_at) for experiment in experiments}
@@ -147,10 +145,10 @@ def make(
             joined = accepted.joined(links)
             on_screen = None if viewable is None else links.joined(viewable)
             for experiment in missing:
-                made = units.day(
+                made = credit.day(
                     links.joined(events.exposures(lines, experiment.name, day)),
                     joined,
-                    [links.joined(earlier) for earlier in rows[experiment.name].values()],
+                    {before: links.joined(earlier) for before, earlier in rows[experiment.name].items()},
                     Beside(
                         unit_of=rules.unit_of,
                         until=experiment.last_second * 1000,
@@ -158,6 +156,7 @@ def make(
                         viewable=on_screen,
                         numbers=numbers[experiment.name],
                     ),
+                    credit.sides_of(experiment, number_of, day),
                 )
                 rows[experiment.name][day] = units.left(made, {links.unit(unit) for unit in erased})
                 files.put_experiment_day(experiment.name, day, rows[experiment.name][day], settled=is_settled)

@@ -90,8 +90,8 @@ def course(
     """
     ordered = sorted(rows)
     every = [rows[day].drop_nulls("variant") for day in ordered]
-    double, robots = _in_two(every), _robots(every)
-    left_out = pl.concat([double, robots]).unique()
+    double, busy = _in_two(every), robots(every)
+    left_out = pl.concat([double, busy]).unique()
     cap = _cap(every)
     figures = [_figures(frame, cap).filter(~pl.col("unit").is_in(left_out.implode())) for frame in every]
     summed = pl.DataFrame(schema={"unit": pl.String, "variant": pl.String, **dict.fromkeys(_ADDED, pl.Float64)})
@@ -109,7 +109,7 @@ def course(
         days=tuple(days),
         looks=tuple(looks),
         double=double.len(),
-        robots=robots.len(),
+        robots=busy.len(),
         cap=cap,
         orders=orders,
         exposures={day.isoformat(): _by_variant(frame, "exposures") for day, frame in zip(ordered, every, strict=True)},
@@ -210,7 +210,8 @@ def _in_two(days: Sequence[pl.DataFrame]) -> pl.Series:
     return first.group_by("unit").len().filter(pl.col("len") > 1)["unit"]
 
 
-def _robots(days: Sequence[pl.DataFrame]) -> pl.Series:
+def robots(days: Sequence[pl.DataFrame]) -> pl.Series:
+    """Return the units that did more on a day than a person does."""
     is_robot = (pl.col("events") > ROBOT_EVENTS) | (pl.col("orders") > ROBOT_ORDERS)
     names = [pl.Series("unit", [], pl.String), *(rows.filter(is_robot)["unit"] for rows in days)]
     return pl.concat(names).unique()

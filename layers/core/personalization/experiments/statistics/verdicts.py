@@ -34,7 +34,7 @@ from personalization.experiments.statistics.effects import (
 from personalization.experiments.statistics.sequential import LEVEL, POWER, Looks
 from personalization.experiments.statistics.sums import Sums
 
-State = Literal["ship", "keep", "undecided", "stopped", "hidden"]
+State = Literal["ship", "keep", "undecided", "stopped", "hidden", "preferred"]
 FEW_ORDERS = 200
 """Orders of a variant below which the interval of its revenue is resampled as well."""
 LEAST_FOR_BAND = 25
