@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from local.cloud import lifecycle
+from local.cloud.home import Home
 from tests.app.laptop import Laptop
 from tests.app.replay import record, shop
 from tests.app.replay.play import Player
@@ -15,10 +17,17 @@ SHOP = "replayed"
 
 
 @pytest.fixture
-def replayed(laptop: Laptop, tmp_path: Path) -> Iterator[Player]:
-    shop.drop(laptop.command_json, SHOP, tmp_path)
-    yield Player(laptop.command_json, SHOP)
-    laptop.command("teardown", SHOP, "--yes", "--objects")
+def replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Player]:
+    """A cloud as it was recorded: its trainings learn what they do by default."""
+    monkeypatch.delenv(lifecycle.TIER, raising=False)
+    home = Home(tmp_path / "run")
+    try:
+        state, _ = lifecycle.up(home, faults=True)
+        laptop = Laptop(home, state, tmp_path)
+        shop.drop(laptop.command_json, SHOP, tmp_path)
+        yield Player(laptop.command_json, SHOP)
+    finally:
+        lifecycle.down(home, wipe=True)
 
 
 def test_requests_are_answered_as_by_the_release_before(replayed: Player) -> None:
