@@ -348,10 +348,10 @@ def two_runs(shop: Shop) -> None:
 
 def rollback_during(shop: Shop) -> None:
     """Somebody asks for a rollback while a run trains."""
-    earlier = _arns(shop)
     shop.put(shop.csv(FRESH))
-    _begun(shop, "Train each recipe", earlier)
+    shop.world.until(lambda: shop.fired()[0] > 0, f"{shop.name} trains")
     shop.refused(shop.start("rollback"), "is at work on this shop")
+    shop.heal()
     shop.rest()
 
 
@@ -372,11 +372,13 @@ def killed_in(state: str) -> Callable[[Shop], None]:
 
 
 def redriven(shop: Shop) -> None:
-    """A run is stopped while it trains, another takes over, and then the stopped one is redriven."""
+    """A run is stopped while it imports, another takes over, and then the stopped one is redriven."""
     earlier = _arns(shop)
     shop.put(shop.csv(FRESH))
     stopped = _begun(shop, "Import each file", earlier)
+    shop.world.until(lambda: shop.fired()[0] > 0, f"{shop.name} imports")
     shop.world.steps.stop_execution(executionArn=stopped)
+    shop.heal()
     shop.rest()
     shop.world.steps.redrive_execution(executionArn=stopped)
     shop.world.until(lambda: _status(shop, stopped) not in {"RUNNING", "ABORTED"}, "the redriven run has ended")
