@@ -71,6 +71,21 @@ def test_every_private_name_that_the_launcher_touches_exists() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_short_wait_is_not_made_so_short_that_it_asks_all_the_time() -> None:
+    done = in_cloud("""
+from ministack.services import stepfunctions
+launcher.executions.install()
+slept = []
+stepfunctions.time.sleep = slept.append
+for scale in (0.1, 0.0, 2.0):
+    stepfunctions._SFN_WAIT_SCALE = scale
+    for seconds in (0.1, 1, 10):
+        stepfunctions._scaled_sleep(seconds)
+assert slept == [0.1, 0.4, 1.0, 0.2, 2.0, 20.0], slept
+""")
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_the_launcher_overrides_has_the_expected_parameters() -> None:
     done = in_cloud("""
 import inspect

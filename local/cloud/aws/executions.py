@@ -5,6 +5,7 @@ import contextvars
 import hashlib
 import json
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ LARGEST: Final = 256 * 1024
 """The bytes of an input, a result or an output, at most."""
 TERMINAL: Final = frozenset({"States.DataLimitExceeded", "States.Runtime"})
 """Errors that `States.ALL` does not match."""
+SHORTEST: Final = 0.4
+"""The seconds that a wait takes at least, unless it is shorter itself: after most of them a function is called."""
 _contexts: OrderedDict[str, Json] = OrderedDict()
 _definitions: dict[str, str] = {}
 """The definition that each of these executions began with, since an update of the machine changes none of them."""
@@ -38,6 +41,14 @@ def install() -> None:
     stepfunctions._nested_execution_failure = failure
     _limit_data()
     timebox.Timebox = ProcessorTime
+
+    @wrapping(stepfunctions, "_scaled_sleep")
+    def slept(stock: Function, seconds: float) -> None:
+        scale = stepfunctions._SFN_WAIT_SCALE
+        if 0 < scale * seconds < SHORTEST:
+            time.sleep(min(max(scale, 1.0) * seconds, SHORTEST))
+        else:
+            stock(seconds)
 
     @wrapping(stepfunctions, "_stop_execution")
     def stopped(stock: Function, data: Json) -> object:
