@@ -206,8 +206,10 @@ def prune(folder: Path, number: int, code: Iterable[str]) -> None:
 
 
 def _code(path: Path) -> Iterable[str]:
-    """Return the code that a state refers to; none where the state is damaged."""
+    """Return the code that a state refers to; none where its header is damaged."""
+    with path.open("rb") as file:
+        header = file.readline()
     try:
-        return list(_parsed(path)[0]["code"])
-    except UnreadableError:
+        return list(json.loads(header)["code"])
+    except (ValueError, TypeError, KeyError):
         return []

@@ -39,8 +39,8 @@ from local.cloud.environments import WAY_OUT, LocalError
 
 EVERY: Final = 30.0
 """The seconds within which a change is saved."""
-PAUSE: Final = 5.0
-"""A save is followed by a pause of so many times its length, and of a second at least."""
+PAUSE: Final = 20.0
+"""A save is followed by a pause of so many times its length, and of a second at least, but of EVERY at most."""
 LONGEST: Final = 120
 """The seconds that a copy may take."""
 JOURNALED: Final = frozenset({"dynamodb", "sqs", "scheduler", "secretsmanager"})
@@ -144,7 +144,7 @@ class Saver:
                 await self.save()
             except Exception:  # whatever it is, the next save is due in half a minute
                 log.exception("the state could not be saved")
-            await asyncio.sleep(max(1.0, PAUSE * (time.monotonic() - began)))
+            await asyncio.sleep(max(1.0, min(EVERY, PAUSE * (time.monotonic() - began))))
 
     async def save(self) -> None:
         """Save the state as it is now, unless nothing changed or a stack is changing."""
