@@ -29,7 +29,15 @@ GREEN = {
     "test_watch",
 }
 """The files that play in the shop of :func:`shop`."""
-LONGEST = ("test_reliability", "test_browsers", "test_bill", "test_held_out")
+LONGEST = (
+    "test_reliability",
+    "test_docs",
+    "test_browsers",
+    "test_held_out",
+    "test_likelihood",
+    "test_bill",
+    "test_campaigns",
+)
 """Files in the order in which they begin, before all others; `test_browsers` brings those of `GREEN` along."""
 KILLS = tuple(f"[{case.name}]" for case in CASES if case.part == KILLED)
 
