@@ -7,11 +7,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+import polars as pl
 import pytest
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.experiments.analysing import Analyst, Clients, Lists
 from personalization.experiments.assignment import unit_digest
+from personalization.experiments.shelves.placement_days import ListFacts
 from personalization.shop.records import release_store
 
 from tests.experiments.test_aggregates import buy, copy, event
@@ -43,7 +45,11 @@ experiments:
 """
 NUMBERS = {"ranks.own": 1, "ranks.other": 2, "ranks.interleaved": 3}
 """In place of tokens, a listId is the number of the variant and a name."""
-LISTS = Lists(lambda list_id: int(list_id.partition("-")[0]), NUMBERS.__getitem__)
+LISTS = Lists(
+    lambda list_id: int(list_id.partition("-")[0]),
+    NUMBERS.__getitem__,
+    lambda list_id: ListFacts("home", int(list_id.partition("-")[0]), "r", START.timestamp()),
+)
 Did = Sequence[dict[str, str]]
 
 
@@ -201,3 +207,15 @@ def test_robots_and_users_who_object_are_left_out(shop: Drop, bucket: "S3Client"
     round_at(3, bus, objecting=["p2", "o2"])
     assert sides(bucket, "preferring") == (59, 88)
     assert [finding["name"] for finding in report(bucket)["findings"]] == ["robots"]
+
+
+def test_a_shelf_has_the_clicks_of_both_beside_what_was_on_screen(shop: Drop, bucket: "S3Client", bus: Any) -> None:  # noqa: ANN401
+    happen(shop, {0: preferring(3, 5)})
+    unit = unit_digest(str(RELEASE["trackingId"]), "o1")
+    seen = {"unit": unit, "listId": "3-list-o1", "itemIds": ["i1", "i2"], "at": (int(START.timestamp()) + 50) * 1000}
+    shop(f"impressions/demo/{START:%Y/%m/%d}/1.jsonl", json.dumps(seen))
+    round_at(1.5, bus)
+    key = f"aggregates/demo/placements/{START:%Y-%m-%d}.parquet"
+    rows = pl.read_parquet(bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    (row,) = rows.filter(pl.col("level") == "variant").to_dicts()
+    assert (row["variant"], row["clicks"], row["viewable"]) == ("ranks.interleaved", 8, 2)

@@ -179,11 +179,16 @@ class Analyst:
     def _shelf_rules(
         self, stored: Collection[Experiment], rules: Rules, settings: ShopSettings, objecting: Collection[str]
     ) -> ShelfRules:
-        names = [name for experiment in stored for name in experiment.listed]
+        # What is on screen of a list that two rankers share is of both, and clicks are on items of either.
+        names = {
+            name: experiment.listed[-1] if experiment.interleaved else name
+            for experiment in stored
+            for name in experiment.listed
+        }
         return ShelfRules(
             facts_of=self._lists.facts_of,
             unit_of=rules.unit_of,
-            variants={self._lists.number_of(name): name for name in names},
+            variants={self._lists.number_of(name): shown for name, shown in names.items()},
             left_out=objecting,
             window=settings.shelves.window,
         )
