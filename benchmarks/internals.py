@@ -10,7 +10,7 @@ and routes, a command. Any other name that a test takes from a room is an *inter
 import argparse
 import ast
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Set
 from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -29,9 +29,6 @@ FACES = ("personalize_local.testing", "personalize_local.pytest_plugin", "table_
 """Packages that are public for other people's code."""
 OF_FUNCTIONS = ("handler", "STEPS", "API")
 
-Scope = (
-    ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-)
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -76,7 +73,8 @@ class House:
 
     def _taken(self, path: Path) -> set[Internal]:
         tree, modules, taken = ast.parse(path.read_text(encoding="utf-8")), dict[str, str](), set[Internal]()
-        for node in ast.walk(tree):
+        nodes = list(ast.walk(tree))
+        for node in nodes:
             if isinstance(node, ast.Import):
                 modules |= {
                     alias.asname or alias.name: alias.name for alias in node.names if self._is_module(alias.name)
@@ -88,7 +86,9 @@ class House:
                         modules[alias.asname or alias.name] = module
                     else:
                         taken.add(Internal(node.module, alias.name))
-        used = list(attributes(tree, modules.keys()))
+        # Few modules have a variable by the name of a module, and only in these its scope matters.
+        hidden = modules.keys() & set(bound(nodes))
+        used = list(attributes(tree, modules.keys()) if hidden else read(nodes, modules.keys()))
         taken |= {Internal(modules[name], attribute) for name, attribute in used}
         # A module that is handed on whole, or has its names replaced.
         whole = modules.keys() - {name for name, _ in used}
@@ -112,25 +112,31 @@ def is_public(taken: Internal) -> bool:
     return taken.module in FACES or taken.module.endswith("__main__") or taken.name == "main"
 
 
-def attributes(tree: ast.AST, modules: Container[str]) -> Iterator[tuple[str, str]]:
+def attributes(tree: ast.AST, modules: Set[str]) -> Iterator[tuple[str, str]]:
     """Yield (name, attribute) where a module's name is not hidden by a variable of a function."""
 
     def walk(node: ast.AST, hidden: frozenset[str]) -> Iterator[tuple[str, str]]:
         if isinstance(node, SCOPES):
-            hidden |= frozenset(bound(node))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            name = node.value.id
-            if name in modules and name not in hidden and not node.attr.startswith("__"):
-                yield name, node.attr
+            hidden |= frozenset(bound(ast.walk(node)))
+        yield from read([node], modules - hidden)
         for child in ast.iter_child_nodes(node):
             yield from walk(child, hidden)
 
     return walk(tree, frozenset())
 
 
-def bound(scope: Scope) -> Iterator[str]:
-    """Yield the names that a function or a comprehension binds."""
-    for node in ast.walk(scope):
+def read(nodes: Iterable[ast.AST], modules: Container[str]) -> Iterator[tuple[str, str]]:
+    """Yield (name, attribute) of the modules whose attributes nodes read."""
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            name = node.value.id
+            if name in modules and not node.attr.startswith("__"):
+                yield name, node.attr
+
+
+def bound(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield the names that the nodes of a module, a function or a comprehension bind."""
+    for node in nodes:
         if isinstance(node, ast.arg):
             yield node.arg
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
