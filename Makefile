@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # demo: the main job on this laptop · test · check · bench · deploy ENV=dev. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick scenarios nightly clients reliability check sources deployed release docs format events bench deploy lock clean
+.PHONY: help setup demo test quick scenarios nightly clients reliability check sources mac deployed release docs format events bench deploy lock clean
 
 # Python 3.13 is the Lambda runtime; 3.12 and 3.11 will do where it is not installed, and for all but the functions newer ones.
 PYTHON := $(shell for p in python3.13 python3 python3.12 python3.11; do \
@@ -56,19 +56,21 @@ nightly: setup clients ## what takes hours: the fault matrix, the long run, host
 reliability: setup ## play the fault matrix and write docs/reliability.md
 	MATRIX_PAGE=1 $(BIN)/pytest -q -m '' $(MATRIX)
 
-# Most of it computes on one core, so two parts go side by side; each tells what it did when it has ended.
-SIDE_BY_SIDE = -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# Most of it computes on one core or waits for the package index, so three parts go side by side; each tells what it did when it has ended.
+SIDE_BY_SIDE = -j3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 LAWS = tests/statemachines tests/docs tests/benchmarks/test_ways.py tests/benchmarks/test_internals.py engine/tests/test_documents.py engine/tests/test_distribution.py
 check: setup ## format, lint, types, imports, security, template, machines, docs, packages
-	@$(MAKE) --no-print-directory $(SIDE_BY_SIDE) sources deployed
+	@$(MAKE) --no-print-directory $(SIDE_BY_SIDE) sources mac deployed
 	$(BIN)/pytest -q -m '' -n logical --dist loadscope $(LAWS)
 
 sources: .venv/.locked
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin $(patsubst %,-p %,local personalize_local personalization functions)
 	PYTHONPATH=.:layers/core $(BIN)/lint-imports
+
+mac: .venv/.locked
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin $(patsubst %,-p %,local personalize_local personalization functions)
 
 deployed: .venv/.locked
 # This compiles the template as SAM does and looks at it by the rules of `sam validate --lint`; SAM CLI itself reads it in every scenario.
