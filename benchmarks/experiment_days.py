@@ -1,89 +1,170 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long an experiment's days take: events aggregated day by day, and judged.
+"""How long an experiment's days take: files of events made into days of units and of placements, and judged.
 
-``python -m benchmarks.experiment_days [--events N] [--days D]``. Users come as often as they like, two thirds of them
-in one of two variants; three events of a hundred are purchases. Copies and exposures are made in memory as the function
-reads them. The time of the processors is told beside the clock's, which other work on the machine lengthens.
+``python -m benchmarks.experiment_days [--events N] [--days D] [--folder F]``. Users come as often as they like, two
+thirds of them in one of two variants. Of a hundred events three are purchases, two go to the cart, and ten are clicks
+with a listId; beside them are 17 lists on screen, each with an exposure. The files are those that the application
+writes, on a disk in place of S3, and the function's days are made of them. Another process writes the files, so that
+the memory is that of the analysis. The time of the processors is told beside the clock's, which other work on the
+machine lengthens.
 """
 
 import argparse
-import io
+import base64
 import resource
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
-from functools import cache, partial
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
+from personalization.auth import list_columns, list_ids
+from personalization.auth.list_ids import Key, Shown
+from personalization.core.errors import Missing
 from personalization.experiments import report
 from personalization.experiments.assignment import unit_digest
-from personalization.experiments.days import events, units
-from personalization.experiments.days.aggregating import Made
+from personalization.experiments.days import aggregating
+from personalization.experiments.days.aggregating import Also
 from personalization.experiments.days.events import Rules
-from personalization.experiments.days.units import Beside
+from personalization.experiments.days.files import DayFiles
 from personalization.experiments.experiment import Experiment, Slice, Variant
+from personalization.experiments.shelves.files import ShelfFiles
+from personalization.experiments.shelves.placement_days import ShelfRules
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 DAY = 86_400
+SHOP = "large"
 FILES = 50
-"""Files of copies a day."""
+"""Files of each kind a day."""
 VARIANTS = ("own", "best")
 UNIT_OF = partial(unit_digest, "benchmark")
-RULES = Rules("Purchase", UNIT_OF)
 
 
-def made_up(number: int, size: int, users: int, chance: np.random.Generator) -> Iterator[bytes]:
-    """Yield a day's copies of events."""
-    who = (users * chance.beta(0.5, 3.0, size)).astype(np.int64)
-    second = np.sort(chance.integers(0, DAY, size)) + int(START.timestamp()) + number * DAY
-    drawn = chance.random(size)
-    rows = pl.DataFrame({"who": who, "second": second, "drawn": drawn, "id": np.arange(size)})
-    is_purchase = pl.col("drawn") < 0.03
+class Folder:
+    """An S3 client whose bucket is a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def list_objects_v2(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803 - as AWS names it
+        files = sorted(path for path in (self._folder / Prefix).glob("**/*") if path.is_file())
+        return {
+            "Contents": [
+                {"Key": str(path.relative_to(self._folder)), "Size": path.stat().st_size, "ETag": path.name}
+                for path in files
+            ]
+        }
+
+    def get_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        path = self._folder / Key
+        if not path.exists():
+            raise Missing(Key, "there is no such object")
+        return {"Body": path.open("rb")}
+
+    def put_object(self, *, Key: str, Body: bytes, **_: object) -> None:  # noqa: N803
+        path = self._folder / Key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(Body)
+
+
+def write_day(folder: Path, number: int, events: int, users: int) -> None:
+    """Write a day's copies of events, exposures and impressions."""
+    chance = np.random.default_rng(number)
+    start = int(START.timestamp()) + number * DAY
+    rows = pl.DataFrame(
+        {
+            "who": (users * chance.beta(0.5, 3.0, events)).astype(np.int64),
+            "second": np.sort(chance.integers(0, DAY, events)) + start,
+            "drawn": chance.random(events),
+            "id": np.arange(events),
+        }
+    )
+    names = pl.DataFrame({"who": rows["who"].unique()})
+    names = names.with_columns(unit=pl.Series([UNIT_OF(f"u{who}") for who in names["who"]]))
+    listed = rows.filter(pl.col("drawn") >= 0.83)
+    tokens = pl.DataFrame(
+        {"id": listed["id"], "list": [_token(*row) for row in listed.select("id", "second", "who").rows()]},
+        schema={"id": pl.Int64, "list": pl.String},
+    )
+    is_purchase, is_cart = pl.col("drawn") < 0.03, pl.col("drawn") < 0.05
     order = pl.concat_str(pl.lit(f'{{"orderId":"{number}-'), pl.col("id"), pl.lit('","currency":"KRW"}'))
-    copies = rows.select(
+    kind = pl.when(is_purchase).then(pl.lit("Purchase")).when(is_cart).then(pl.lit("AddToCart"))
+    copies = rows.join(tokens, on="id", how="left", maintain_order="left").select(
         pl.format("u{}", "who").alias("USER_ID"),
         pl.format("i{}", pl.col("id") % 5_000).alias("ITEM_ID"),
-        pl.when(is_purchase).then(pl.lit("Purchase")).otherwise(pl.lit("View")).alias("EVENT_TYPE"),
+        kind.otherwise(pl.lit("View")).alias("EVENT_TYPE"),
         pl.col("second").alias("TIMESTAMP"),
         pl.when(is_purchase).then(pl.lit(19.5)).alias("EVENT_VALUE"),
-        pl.format("retail-demo/{}", "second").alias("STREAMED_TO"),
-        pl.format("s{}-{}", "who", pl.lit(number)).alias("SESSION_ID"),
-        pl.format("e{}-{}", pl.lit(number), "id").alias("EVENT_ID"),
-        pl.when(is_purchase).then(order).alias("PROPERTIES"),
         pl.lit("").alias("RECOMMENDATION_ID"),
-        pl.lit("").alias("LIST_ID"),
+        pl.lit("").alias("IMPRESSION"),
+        pl.format("retail-large/{}", "second").alias("STREAMED_TO"),
+        pl.format("{}-{}-9c55-4f0a-8d1e-3b7f", "who", pl.lit(number)).alias("SESSION_ID"),
+        pl.format("{}-{}-1c0e-4b7d-9f55-8a2c", pl.lit(number), "id").alias("EVENT_ID"),
+        pl.when(is_purchase).then(order).alias("PROPERTIES"),
+        # Six of ten lists are clicked.
+        pl.when(pl.col("drawn") >= 0.9).then("list").alias("LIST_ID"),
     )
-    for part in copies.iter_slices(-(-size // FILES)):
-        yield part.write_csv().encode()
+    shown = listed.join(tokens, on="id").join(names, on="who")
+    impressions = shown.select(
+        pl.lit(SHOP).alias("shop"),
+        "unit",
+        listId="list",
+        itemIds=pl.concat_list([pl.format("i{}", (pl.col("id") + step) % 5_000) for step in range(4)]),
+        at=pl.col("second") * 1000 + 900,
+    )
+    exposed = shown.filter(pl.col("who") % 3 < len(VARIANTS)).select(
+        pl.lit(SHOP).alias("shop"),
+        pl.lit("home").alias("experiment"),
+        (pl.col("who") % 3)
+        .cast(pl.String)
+        .replace({str(at): name for at, name in enumerate(VARIANTS)})
+        .alias("variant"),
+        "unit",
+        pl.lit("home").alias("placement"),
+        at=pl.col("second") * 1000,
+    )
+    day = f"{START + timedelta(days=number):%Y/%m/%d}"
+    for kind_of, table, ending in (
+        ("events", copies, "csv"),
+        ("exposures", exposed, "jsonl"),
+        ("impressions", impressions, "jsonl"),
+    ):
+        at = folder / kind_of / SHOP / day
+        at.mkdir(parents=True)
+        for part, frame in enumerate(table.iter_slices(-(-max(table.height, 1) // FILES))):
+            if ending == "csv":
+                frame.write_csv(at / f"{part:04}.csv")
+            else:
+                frame.write_ndjson(at / f"{part:04}.jsonl")
 
 
-@cache
-def variant_of(user: str) -> str | None:
-    drawn = int(user[1:]) % 3
-    return VARIANTS[drawn] if drawn < len(VARIANTS) else None
+def _token(number: int, second: int, who: int) -> str:
+    data = bytearray(_template(who % 3))
+    # Copies have listIds that were checked, and no reader checks their signatures again.
+    data[2:7] = (second * 100).to_bytes(5)
+    data[-8:] = number.to_bytes(8)
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def exposures_of(copies: pl.DataFrame) -> bytes:
-    """Return the lines of the first exposure of each user on a day."""
-    first = copies.group_by("USER_ID").agg(pl.col("TIMESTAMP").cast(pl.Int64).min().alias("at"))
-    rows = [
-        {"experiment": "home", "variant": variant, "unit": UNIT_OF(user), "placement": "home", "at": at * 1000}
-        for user, at in first.iter_rows()
-        if (variant := variant_of(user))
-    ]
-    file = io.BytesIO()
-    pl.DataFrame(rows).write_ndjson(file)
-    return file.getvalue()
+@lru_cache
+def _template(drawn: int) -> bytes:
+    variant = list_ids.variant_number(f"home.{VARIANTS[drawn]}") if drawn < len(VARIANTS) else 0
+    token = list_ids.sign(Key(1, b"benchmark"), SHOP, Shown(name="placement/home", at=1.0, release=1, variant=variant))
+    return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=10_000_000)
-    parser.add_argument("--days", type=int, default=28)
-    options = parser.parse_args()
-    chance = np.random.default_rng(7)
-    users, a_day = max(options.events // 30, 100), options.events // options.days
+def _facts_of(lists: pl.Series) -> pl.DataFrame:
+    release = pl.lit("2026-11-01T00:00:00Z").alias("release")
+    return list_columns.told(lists).select("list", "variant", release, "at", placement="name")
+
+
+def analyse(folder: Path, days: int) -> None:
+    """Make the days of a shop, judge its experiment, and print what that took."""
     start = int(START.timestamp())
     experiment = Experiment(
         name="home",
@@ -97,33 +178,54 @@ def main() -> None:
         seed="home",
         slices=tuple(Slice(name, number * 3_333, (number + 1) * 3_333, start) for number, name in enumerate(VARIANTS)),
         starts_at=start,
-        ends_at=start + options.days * DAY,
+        ends_at=start + days * DAY,
         definition="",
     )
-    rows: dict[date, pl.DataFrame] = {}
-    shop_days: list[pl.DataFrame] = []
-    clock = processors = 0.0
-    for number in range(options.days):
-        files = [*made_up(number, a_day, users, chance)]
-        lines = exposures_of(events.copies(files))
-        day = (START + timedelta(days=number)).date()
-        began, worked = time.perf_counter(), time.process_time()
-        before = events.Remembered(shop_days)
-        accepted = events.accepted(events.copies(files), RULES, before)
-        past = units.past(shop_days[-units.PAST_DAYS :])
-        shown = events.exposures([lines], "home", day)
-        rows[day] = units.day(shown, accepted, [*rows.values()], Beside(unit_of=UNIT_OF, past=past))
-        shop_days.append(units.shop_day(accepted))
-        clock, processors = clock + time.perf_counter() - began, processors + time.process_time() - worked
-    made = Made(rows={"home": rows}, currency="KRW", foreign={}, unvalued=0, busy=frozenset(rows), whole=True)
+    files = DayFiles(cast("Any", Folder(folder)), "bucket", SHOP)
+    end = START + timedelta(days=days, hours=1)
+    rules = Rules("Purchase", UNIT_OF, variants_in=list_columns.variants)
+    names = {list_ids.variant_number(f"home.{name}"): f"home.{name}" for name in VARIANTS}
+    shelves = ShelfFiles(files, ShelfRules(facts_of=_facts_of, variants=names), end.date())
     began, worked = time.perf_counter(), time.process_time()
-    judged = report.judge(experiment, made, START + timedelta(days=options.days, hours=1))
-    judging, judged_by = time.perf_counter() - began, time.process_time() - worked
+    made = aggregating.make(
+        files,
+        rules,
+        [experiment],
+        end.date(),
+        late=lambda: False,
+        also=Also(number_of=list_ids.variant_number, companion=shelves),
+    )
+    clock, processors = time.perf_counter() - began, time.process_time() - worked
+    print(f"days: {clock:.1f} s ({processors:.1f} s of processors)")
+    began, worked = time.perf_counter(), time.process_time()
+    judged = report.judge(experiment, made, end)
+    clock, processors = time.perf_counter() - began, time.process_time() - worked
+    print(f"verdict: {clock:.1f} s ({processors:.1f} s of processors)")
     exposed = sum(sums.users for sums in judged.course.days[-1].sums.values())
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"{a_day * options.days:,} events of {options.days} days, {exposed:,} exposed users in the sums")
-    print(f"days: {clock:.1f} s ({processors:.1f} s of processors); verdict: {judging:.1f} s ({judged_by:.1f} s)")
-    print(f"{megabytes:,} MB at most, with the made-up files")
+    print(f"{exposed:,} exposed users and {judged.course.orders:,} orders in the sums")
+    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024:,} MB at most")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=10_000_000)
+    parser.add_argument("--days", type=int, default=28)
+    parser.add_argument("--folder", type=Path, help="keep the made-up files here, for the next time")
+    parser.add_argument("--write", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.write:
+        for number in range(options.days):
+            write_day(options.folder, number, options.events // options.days, max(options.events // 30, 100))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        if not (folder / "events").exists():
+            sizes = ["--events", str(options.events), "--days", str(options.days), "--folder", str(folder)]
+            subprocess.run([sys.executable, "-m", "benchmarks.experiment_days", "--write", *sizes], check=True)
+        read = sum(path.stat().st_size for path in folder.glob("e*/**/*") if path.is_file())
+        read += sum(path.stat().st_size for path in folder.glob("i*/**/*") if path.is_file())
+        print(f"{options.events:,} events of {options.days} days, {read / 1e6:,.0f} MB with exposures and impressions")
+        analyse(folder, options.days)
 
 
 if __name__ == "__main__":

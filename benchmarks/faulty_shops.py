@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, cast
 
 import numpy as np
-from personalization.auth import list_ids
+from personalization.auth import list_columns, list_ids
 from personalization.auth.list_ids import Key, Shown
 from personalization.core.errors import Missing
 from personalization.events.event_copies import HEADER
@@ -202,7 +202,7 @@ def judged(shop: Shop, users: int, seed: int) -> Judged:
         ends_at=start + DAYS * 86_400,
         definition="",
     )
-    rules = Rules("Purchase", _UNIT, variant_in=_variant_in)
+    rules = Rules("Purchase", _UNIT, variants_in=list_columns.variants)
     end = START + timedelta(days=DAYS, hours=1)
     made = aggregating.make(
         DayFiles(cast("Any", bucket), "bucket", SHOP),
@@ -213,11 +213,6 @@ def judged(shop: Shop, users: int, seed: int) -> Judged:
         also=Also(number_of=list_ids.variant_number),
     )
     return report.judge(experiment, made, end)
-
-
-def _variant_in(list_id: str) -> int:
-    shown = list_ids.told(list_id)
-    return shown.variant if shown else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,17 +2,16 @@
 """Analyse experiments and placements, every hour: make days, judge, report, stop what does harm, take ramps on."""
 
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from personalization.auth import list_ids
+import polars as pl
+from personalization.auth import list_columns, list_ids
 from personalization.core import observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
 from personalization.events import objections
 from personalization.experiments.analysing import Analyst, Clients, Lists, Round
-from personalization.experiments.shelves.placement_days import ListFacts
 from personalization.releases import ramping
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, objec
         return {user for part in members(shop, objections.RECORD) for user in members(shop, part)}
 
     aws = Clients(clients.s3(), clients.dynamodb(), clients.eventbridge())
-    lists = Lists(_variant_in, list_ids.variant_number, _facts_of)
+    lists = Lists(list_columns.variants, list_ids.variant_number, _facts_of)
     now = datetime.now(UTC)
     done = Analyst(aws, environment, now, objecting, lists).round(late)
     for shop, reason in done.failed:
@@ -78,24 +77,14 @@ def _keep_second_campaigns(done: Round, environment: Environment, now: datetime)
             LOG.info("Second campaigns kept", shop=shop, begun=begun, deleted=gone)
 
 
-# Copies of events and impressions have listIds that were checked.
-_told = lru_cache(1 << 18)(list_ids.told)
-
-
-def _variant_in(list_id: str) -> int:
-    """Return the number of a list's variant."""
-    told = _told(list_id)
-    return told.variant if told else 0
-
-
-def _facts_of(list_id: str) -> ListFacts | None:
-    told = _told(list_id)
-    if told is None:
-        return None
-    name = told.name.removeprefix(list_ids.PLACEMENT)
-    return ListFacts(name if name != told.name else f"/{name}", told.variant, _moment(told.release), told.at)
-
-
-@lru_cache
-def _moment(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _facts_of(lists: pl.Series) -> pl.DataFrame:
+    """Return what listIds say of their lists; copies of events and impressions have listIds that were checked."""
+    name = pl.col("name")
+    is_placement = name.str.starts_with(list_ids.PLACEMENT)
+    return list_columns.told(lists).select(
+        "list",
+        pl.when(is_placement).then(name.str.strip_prefix(list_ids.PLACEMENT)).otherwise("/" + name).alias("placement"),
+        "variant",
+        pl.from_epoch("release", time_unit="s").dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias("release"),
+        "at",
+    )

@@ -3,10 +3,11 @@ import base64
 from dataclasses import replace
 from string import ascii_lowercase, digits
 
+import polars as pl
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from personalization.auth import list_ids
+from personalization.auth import list_columns, list_ids
 from personalization.auth.list_ids import Key, Shown, check, digest, key_of, read, sign
 
 NOW = 1_790_000_000.0
@@ -115,3 +116,18 @@ def test_an_id_does_not_show_its_user() -> None:
 def test_a_list_without_a_name_of_ours_has_no_id(name: str) -> None:
     with pytest.raises(ValueError, match="neither a placement nor a route"):
         sign(KEY, "demo", replace(HOME, name=name))
+
+
+@given(st.lists(LISTS, max_size=4), st.lists(st.text(max_size=60), max_size=3))
+def test_many_ids_say_what_each_of_them_says(lists: list[Shown], others: list[str]) -> None:
+    tokens = {sign(KEY, "demo", shown): shown for shown in lists}
+    others = [text for text in others if list_ids.told(text) is None]
+
+    rows = list_columns.told(pl.Series([*tokens, *others], dtype=pl.String)).rows()
+
+    told = {
+        token: (shown.name, shown.variant, shown.release, int(shown.at * 100) // 100) for token, shown in tokens.items()
+    }
+    assert {token: rest for token, *rest in rows if token in told} == {token: [*rest] for token, rest in told.items()}
+    numbers = list_columns.variants(pl.Series([*others, *tokens], dtype=pl.String)).to_list()
+    assert numbers[len(others) :] == [shown.variant for shown in tokens.values()]

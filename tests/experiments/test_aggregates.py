@@ -65,7 +65,7 @@ def copy(rows: Iterable[dict[str, str]], columns: Sequence[str] = COLUMNS) -> by
 
 
 def read(rows: Iterable[dict[str, str]], before: Remembered | None = None, rules: Rules = RULES) -> Events:
-    return events.accepted(events.copies([copy(rows)]), rules, before or Remembered())
+    return events.accepted(events.copies([copy(rows)], rules), rules, before or Remembered())
 
 
 def shown(*told: tuple[str, str, int]) -> pl.DataFrame:
@@ -74,12 +74,12 @@ def shown(*told: tuple[str, str, int]) -> pl.DataFrame:
         {"experiment": "home", "variant": variant, "unit": unit(user), "placement": "home", "at": (START + at) * 1000}
         for user, variant, at in told
     ]
-    return events.exposures(["\n".join(map(json.dumps, rows)).encode()], "home", DAY)
+    return events.exposures(["\n".join(map(json.dumps, rows)).encode()], DAY)
 
 
 def figures(rows: Iterable[dict[str, str]], *told: tuple[str, str, int], user: str = "u1") -> dict[str, Any]:
     """Return the figures of a user on a day, by default of one who was exposed at its beginning."""
-    days = units.day(shown(*(told or ((user, "a", 0),))), read(rows), [], Beside(unit_of=unit))
+    days = units.day(shown(*(told or ((user, "a", 0),))), read(rows), [], Beside())
     (row,) = days.filter(pl.col("unit") == unit(user)).to_dicts()
     return row
 
@@ -156,7 +156,7 @@ def test_money_of_another_currency_is_named_and_not_added() -> None:
 
 
 def test_a_user_in_two_variants_has_a_row_for_each() -> None:
-    days = units.day(shown(("u1", "a", 0), ("u1", "b", 50)), read([buy(20), buy(60)]), [], Beside(unit_of=unit))
+    days = units.day(shown(("u1", "a", 0), ("u1", "b", 50)), read([buy(20), buy(60)]), [], Beside())
 
     assert days.select("variant", "orders").rows() == [("a", 2), ("b", 1)]
 
@@ -164,9 +164,7 @@ def test_a_user_in_two_variants_has_a_row_for_each() -> None:
 def test_what_comes_after_the_end_does_not_count() -> None:
     until = (START + 100) * 1000
 
-    day = units.day(
-        shown(("u1", "a", 0), ("u2", "a", 100)), read([buy(99), buy(100)]), [], Beside(unit_of=unit, until=until)
-    )
+    day = units.day(shown(("u1", "a", 0), ("u2", "a", 100)), read([buy(99), buy(100)]), [], Beside(until=until))
 
     assert day.select("unit", "orders").rows() == [(unit("u1"), 1)]
 
@@ -191,7 +189,7 @@ def test_items_on_screen_count_from_the_exposure_on() -> None:
         schema=events.VIEWABLE,
     )
 
-    day = units.day(shown(("u1", "a", 5)), read([]), [], Beside(unit_of=unit, viewable=on_screen))
+    day = units.day(shown(("u1", "a", 5)), read([]), [], Beside(viewable=on_screen))
 
     assert day.select("unit", "viewable").rows() == [(unit("u1"), 3)]
 
@@ -200,10 +198,8 @@ def test_the_past_is_that_of_the_days_before_the_first_exposure() -> None:
     before = units.shop_day(read([buy(0), buy(1, value=3), event("Return", 2, value=1), event("View", 3, user="u2")]))
     past = units.past([before, before])
 
-    first = units.day(
-        shown(("u1", "a", 0), ("u2", "a", 0), ("u3", "b", 0)), read([]), [], Beside(unit_of=unit, past=past)
-    )
-    second = units.day(shown(("u1", "a", 0)), read([]), [first], Beside(unit_of=unit, past=units.past([])))
+    first = units.day(shown(("u1", "a", 0), ("u2", "a", 0), ("u3", "b", 0)), read([]), [], Beside(past=past))
+    second = units.day(shown(("u1", "a", 0)), read([]), [first], Beside(past=units.past([])))
 
     rows = {row["unit"]: row for row in units.summed([second, first]).to_dicts()}
     assert (rows[unit("u1")]["pastOrders"], rows[unit("u1")]["pastReturned"]) == (4, 2)
@@ -211,7 +207,7 @@ def test_the_past_is_that_of_the_days_before_the_first_exposure() -> None:
     assert (rows[unit("u2")]["pastOrders"], rows[unit("u3")]["pastOrders"]) == (0, None)
 
 
-def test_exposures_of_another_experiment_and_of_another_day_are_left_out_and_each_counts_once() -> None:
+def test_exposures_of_another_day_are_left_out_and_each_counts_once_for_its_experiment() -> None:
     late = {"experiment": "home", "variant": "a", "unit": unit("u1"), "placement": "home", "at": START * 1000 - 1}
     lines = [
         late,
@@ -221,21 +217,20 @@ def test_exposures_of_another_experiment_and_of_another_day_are_left_out_and_eac
     ]
     text = "\n".join([*map(json.dumps, lines), "{not json", ""])
 
-    told = events.exposures([text.encode(), b""], "home", DAY)
+    told = events.exposures([text.encode(), b""], DAY).sort("experiment")
 
-    assert told.rows() == [(unit("u1"), "a", "home", START * 1000)]
-    assert events.exposures([], "home", DAY).is_empty()
+    first = (unit("u1"), "a", START * 1000, 1)
+    assert told.select("experiment", "unit", "variant", "at", "exposures").rows() == [("home", *first), ("x", *first)]
+    assert events.exposures([], DAY).is_empty()
 
 
 def test_who_was_shown_a_list_of_the_experiment_and_not_exposed_has_a_row_without_a_variant() -> None:
-    rules = Rules("Purchase", unit, variant_in=lambda token: int(token[0]))
+    rules = Rules("Purchase", unit, variants_in=lambda tokens: tokens.str.head(1).cast(pl.UInt32))
     rows = [event("View", at, user, listed=f"{at % 10}-{at}") for at, user in ((11, "u1"), (21, "u2"), (34, "u3"))]
     # u3 saw a list of no experiment, and u4 was exposed before the login.
     rows.append(event("Purchase", 42, "u4", listed="2-42", session="s4"))
 
-    day = units.day(
-        shown(("u1", "a", 0), ("s4", "b", 0)), read(rows, rules=rules), [], Beside(unit_of=unit, numbers={1, 2})
-    )
+    day = units.day(shown(("u1", "a", 0), ("s4", "b", 0)), read(rows, rules=rules), [], Beside(numbers={1, 2}))
 
     told = {row["unit"]: (row["variant"], row["lists"]) for row in day.to_dicts()}
     assert told == {unit("u1"): ("a", 1), unit("s4"): ("b", 1), unit("u2"): (None, 1)}
@@ -244,10 +239,10 @@ def test_who_was_shown_a_list_of_the_experiment_and_not_exposed_has_a_row_withou
 def test_copies_from_before_a_column_was_added_are_read_too() -> None:
     old = [name for name in COLUMNS if name != "LIST_ID"]
 
-    rows = events.copies([copy([buy(1)], old), copy([buy(2), buy(3, item='a "quoted", one')]), copy([])])
+    rows = events.copies([copy([buy(1)], old), copy([buy(2), buy(3, item='a "quoted", one')]), copy([])], RULES)
 
-    assert sorted(rows["TIMESTAMP"].to_list()) == [str(START + at) for at in (1, 2, 3)]
-    assert events.copies([]).is_empty()
+    assert sorted(rows["time"].drop_nulls().to_list()) == [START + at for at in (1, 2, 3)]
+    assert events.copies([], RULES).is_empty()
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "1e999"])
@@ -259,7 +254,7 @@ def test_rows_that_nobody_can_read_stop_nothing(text: str) -> None:
 
 
 def test_a_user_who_was_erased_leaves() -> None:
-    day = units.day(shown(("u1", "a", 0), ("u2", "b", 0)), read([]), [], Beside(unit_of=unit))
+    day = units.day(shown(("u1", "a", 0), ("u2", "b", 0)), read([]), [], Beside())
 
     assert units.left(day, {unit("u1")})["unit"].to_list() == [unit("u2")]
     assert units.left(day, set()).equals(day)
@@ -303,10 +298,10 @@ def test_the_order_of_rows_and_files_and_what_is_sent_twice_change_nothing(
     chance.shuffle(again)
     files = [copy(again[:7]), copy(again[7:])]
 
-    once = units.day(exposures, read(rows), [], Beside(unit_of=unit))
-    twice = events.accepted(events.copies(files), RULES, Remembered())
+    once = units.day(exposures, read(rows), [], Beside())
+    twice = events.accepted(events.copies(files, RULES), RULES, Remembered())
 
-    assert units.day(exposures, twice, [], Beside(unit_of=unit)).equals(once)
+    assert units.day(exposures, twice, [], Beside()).equals(once)
     assert units.shop_day(twice).equals(units.shop_day(read(rows)))
 
 
@@ -314,20 +309,32 @@ def test_the_order_of_rows_and_files_and_what_is_sent_twice_change_nothing(
 def test_days_add_up_to_the_whole(
     acts: list[tuple[Any, ...]], told: list[tuple[str, str, int]], cuts: list[int]
 ) -> None:
+    # Whether a session stands for a user is known only when the user was exposed or not.
+    told = [exposure for exposure in told if exposure[0] != "s"]
     rows, exposures = happened(acts), shown(*told)
     days: list[pl.DataFrame] = []
     shop_days: list[pl.DataFrame] = []
     edges = [0, *sorted(cuts), 401]
     for begin, end in pairwise(edges):
-        within = pl.col("at").is_between((START + begin) * 1000, (START + end) * 1000, closed="left")
+        within = [exposure for exposure in told if begin <= exposure[2] < end]
         accepted = [row for row in rows if begin <= int(row["TIMESTAMP"]) - START < end]
         day = read(accepted, Remembered(shop_days))
-        days.append(units.day(exposures.filter(within), day, days, Beside(unit_of=unit)))
+        days.append(units.day(shown(*within), day, days, Beside()))
         shop_days.append(units.shop_day(day))
 
-    whole = units.day(exposures, read(rows), [], Beside(unit_of=unit))
+    whole = units.day(exposures, read(rows), [], Beside())
 
     summed = units.summed(reversed(days))
     columns = ["unit", "variant", "first", *SUMS]
     assert summed.select(columns).equals(units.summed([whole]).select(columns))
     assert summed["money"].to_list() == pytest.approx([sum(values) for values in summed["values"]])
+
+
+def test_hashes_are_the_same_in_every_version_and_differ_where_texts_do() -> None:
+    texts = ["", "a", "b", "a\0", "12345678", "123456789", "é", "a longer text, with more than one word"]
+
+    hashes = events.hashed(pl.Series(texts)).to_list()
+
+    assert len(set(hashes)) == len(texts)
+    assert events.hashed(pl.Series(texts[:2])).to_list() == hashes[:2]
+    assert hashes[1] == 12812169067197833253

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+import polars as pl
 import pytest
 from personalization.core.aws import clients, objects
 from personalization.core.environment import Environment
@@ -14,7 +15,6 @@ from personalization.core.errors import RetryLater
 from personalization.experiments import following
 from personalization.experiments.analysing import Analyst, Clients, Lists, Round
 from personalization.experiments.assignment import unit_digest
-from personalization.experiments.shelves.placement_days import ListFacts
 from personalization.shop.records import release_store
 
 from functions.analyse_experiments.app import handler
@@ -78,10 +78,16 @@ def shop(drop: Drop, table: "DynamoDBClient", bus: Bus) -> Iterator[Drop]:  # no
     release_store.delete(table, TABLE, "demo", "experiments")
 
 
+def numbers_in(lists: pl.Series) -> pl.Series:
+    return lists.str.split("-").list.first().cast(pl.UInt32)
+
+
 LISTS = Lists(
-    lambda list_id: int(list_id.partition("-")[0]),
+    numbers_in,
     {"best.own": 1, "best.best": 2}.__getitem__,
-    lambda list_id: ListFacts("home", int(list_id.partition("-")[0]), "r", START.timestamp()),
+    lambda lists: pl.DataFrame([lists.alias("list"), numbers_in(lists).alias("variant")]).with_columns(
+        placement=pl.lit("home"), release=pl.lit("r"), at=pl.lit(int(START.timestamp()))
+    ),
 )
 """In place of tokens, a listId is the number of the variant and a name."""
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 from personalization.core.aws import clients
 from personalization.experiments.days import aggregating
@@ -15,7 +16,7 @@ from personalization.experiments.days.events import Rules
 from personalization.experiments.days.files import DayFiles
 from personalization.experiments.experiment import Experiment, Slice, Variant
 from personalization.experiments.shelves.files import ShelfFiles, between
-from personalization.experiments.shelves.placement_days import ListFacts, ShelfRules
+from personalization.experiments.shelves.placement_days import ShelfRules
 
 from tests.experiments.test_aggregates import COLUMNS, DAY, RULES, START, buy, copy, event, unit
 from tests.handlers.samples import BUCKET
@@ -161,10 +162,16 @@ def test_the_visitor_of_a_user_who_was_erased_leaves_though_a_later_round_tells_
     assert files().links().all_of({unit("u1")}) == {unit("u1")}
 
 
+def facts_of(lists: pl.Series) -> pl.DataFrame:
+    return pl.DataFrame([lists.alias("list")]).select(
+        "list", placement=pl.lit("home"), variant=pl.lit(0, pl.UInt32), release=pl.lit("r"), at=pl.lit(START)
+    )
+
+
 def test_placements_are_made_of_the_same_days_and_again_while_they_may_change(bucket: "S3Client") -> None:
     def placed(number: int) -> list[tuple[str, int, float]]:
         """Return what the home placement says up to a day."""
-        rules = ShelfRules(facts_of=lambda _: ListFacts("home", 0, "r", START), unit_of=unit)
+        rules = ShelfRules(facts_of=facts_of)
         shelves = ShelfFiles(files(), rules, on(number))
         made = aggregating.make(files(), RULES, [], on(number), lambda: False, Also(companion=shelves))
         assert made.whole
@@ -183,7 +190,7 @@ def test_placements_are_made_of_the_same_days_and_again_while_they_may_change(bu
 
 
 def test_an_erasure_leaves_sums_of_placements_and_takes_the_clicks(bucket: "S3Client") -> None:
-    rules = ShelfRules(facts_of=lambda _: ListFacts("home", 0, "r", START), unit_of=unit)
+    rules = ShelfRules(facts_of=facts_of)
     accept(bucket, 0, [event("View", 5, listed="a"), event("View", 5, "u2", listed="b")])
     aggregating.make(files(), RULES, [], on(0), lambda: False, Also(companion=ShelfFiles(files(), rules, on(0))))
 
@@ -204,7 +211,7 @@ def test_a_click_before_a_login_counts_where_the_user_buys_later_and_objects_wit
         bucket.put_object(Bucket=BUCKET, Key=key, Body=copy([row], (*COLUMNS, "VISITOR")))
 
     def orders_of(*left_out: str) -> list[int]:
-        rules = ShelfRules(facts_of=lambda _: ListFacts("home", 0, "r", START), unit_of=unit, left_out=left_out)
+        rules = ShelfRules(facts_of=facts_of, left_out=left_out)
         companion = ShelfFiles(files(), rules, on(1))
         aggregating.make(files(), RULES, [], on(1), lambda: False, Also(companion=companion))
         days = between(files(), on(1), on(1))

@@ -15,7 +15,7 @@ DAY = 86_400
 
 
 def outcomes(rows: Iterable[dict[str, str]]) -> pl.DataFrame:
-    return events.accepted(events.copies([copy(rows)]), RULES, Remembered()).outcomes
+    return events.accepted(events.copies([copy(rows)], RULES), RULES, Remembered()).outcomes
 
 
 def click(

@@ -11,22 +11,21 @@ import pytest
 from personalization.experiments.days import events
 from personalization.experiments.days.events import Remembered
 from personalization.experiments.shelves import placement_days
-from personalization.experiments.shelves.placement_days import ListFacts, ShelfDay, ShelfRules
+from personalization.experiments.shelves.placement_days import ShelfDay, ShelfRules
 
 from tests.experiments.test_aggregates import RULES, START, buy, copy, event
 
 DAY = 86_400
-FACTS = {
-    "home1": ListFacts("home", 0, "r1", START),
-    "home2": ListFacts("home", 7, "r1", START),
-    "cart1": ListFacts("cart", 0, "r2", START),
-}
+FACTS = pl.DataFrame(
+    [("home1", "home", 0, "r1", START), ("home2", "home", 7, "r1", START), ("cart1", "cart", 0, "r2", START)],
+    schema=placement_days.FACTS,
+    orient="row",
+)
 
 
 def rules(window: int = 7, left_out: Collection[str] = ()) -> ShelfRules:
     return ShelfRules(
-        facts_of=FACTS.get,
-        unit_of=RULES.unit_of,
+        facts_of=lambda lists: FACTS.filter(pl.col("list").is_in(lists.implode())),
         variants={7: "test.other"},
         left_out={RULES.unit_of(user) for user in left_out},
         window=window,
@@ -48,8 +47,8 @@ def made(
     before: Iterable[pl.DataFrame] = (),
     following: ShelfRules | None = None,
 ) -> ShelfDay:
-    accepted = events.accepted(events.copies([copy(rows)]), RULES, Remembered())
-    viewable = events.impressions(["\n".join(lines).encode()], RULES.variant_in)
+    accepted = events.accepted(events.copies([copy(rows)], RULES), RULES, Remembered())
+    viewable = events.impressions(["\n".join(lines).encode()], RULES.variants_in)
     return placement_days.shelf_day(accepted, viewable, before, following or rules())
 
 

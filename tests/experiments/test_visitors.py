@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from personalization.auth import list_ids
+from personalization.auth import list_columns, list_ids
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import RetryLater
@@ -35,10 +35,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-LISTS = Lists(
-    lambda list_id: told.variant if (told := list_ids.told(list_id)) else 0,
-    list_ids.variant_number,
-)
+LISTS = Lists(list_columns.variants, list_ids.variant_number)
 pytestmark = pytest.mark.usefixtures("aws", "demo")
 
 

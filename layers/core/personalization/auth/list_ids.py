@@ -31,6 +31,8 @@ _FORMAT = 1
 _HEAD = struct.Struct(">H5sH3sI4s")
 """Format (4 bits) and key (12), hundredths of a second, shop, variant, release and user."""
 _SIGNATURE = 8
+PLACES = {"at": (2, 7), "variant": (9, 12), "release": (12, 16), "name": (_HEAD.size, -_SIGNATURE)}
+"""The bytes that say something, from and to: the time in hundredths of a second, and the name as it is packed."""
 _LETTERS = "-0123456789abcdefghijklmnopqrstuvwxyz"
 _LONGEST_NAME = 20
 
@@ -113,7 +115,7 @@ def told(token: str) -> Shown | None:
     if data is None:
         return None
     _, time, _, variant, release, user = _HEAD.unpack_from(data)
-    at, name = int.from_bytes(time) / 100, _unpacked(data[_HEAD.size : -_SIGNATURE])
+    at, name = int.from_bytes(time) / 100, unpacked(data[_HEAD.size : -_SIGNATURE])
     return Shown(name=name, at=at, release=release, variant=int.from_bytes(variant), user=user) if name else None
 
 
@@ -200,7 +202,7 @@ def _packed(list_name: str) -> bytes:
     return number.to_bytes((number.bit_length() + 7) // 8)
 
 
-def _unpacked(data: bytes) -> str:
+def unpacked(data: bytes) -> str:
     """Return the name in some bytes; empty if they hold none."""
     number = int.from_bytes(data)
     start = PLACEMENT if number & 1 else ""

@@ -7,6 +7,8 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected
@@ -16,12 +18,12 @@ from personalization.experiments.announcing import News, announce
 from personalization.experiments.assignment import unit_digest
 from personalization.experiments.days import aggregating
 from personalization.experiments.days.aggregating import SETTLED, Also, Made
-from personalization.experiments.days.events import Rules
+from personalization.experiments.days.events import Rules, VariantsIn
 from personalization.experiments.days.files import DayFiles
 from personalization.experiments.experiment import Experiment
 from personalization.experiments.report import Judged
 from personalization.experiments.shelves.files import ShelfFiles
-from personalization.experiments.shelves.placement_days import ListFacts, ShelfRules
+from personalization.experiments.shelves.placement_days import FACTS, ShelfRules
 from personalization.experiments.shelves.round import ShelfRound
 from personalization.reports import pages
 from personalization.shop.records import release, release_store
@@ -43,20 +45,20 @@ class Clients:
     bus: "EventBridgeClient"
 
 
-def no_facts(_list_id: str) -> ListFacts | None:
-    return None
+def no_facts(_lists: pl.Series) -> pl.DataFrame:
+    return pl.DataFrame(schema=FACTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Lists:
     """What listIds say."""
 
-    variant_in: Callable[[str], int]
-    """Returns the number of the variant that a listId names; 0 for a list in no experiment."""
+    variants_in: VariantsIn
+    """Returns the number of the variant that each listId names; 0 for a list in no experiment."""
     number_of: Callable[[str], int]
     """Returns the number of a variant, named `experiment.variant`."""
-    facts_of: Callable[[str], ListFacts | None] = no_facts
-    """Returns what a listId says of its list."""
+    facts_of: Callable[[pl.Series], pl.DataFrame] = no_facts
+    """Returns what listIds say of their lists, as `FACTS`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,11 +161,11 @@ class Analyst:
             purchase=settings.event_type,
             unit_of=partial(unit_digest, tracking_id),
             currency=settings.storefront.currency,
-            variant_in=self._lists.variant_in,
+            variants_in=self._lists.variants_in,
         )
         files = DayFiles(clients.s3, bucket, shop)
         objecting = {rules.unit_of(user) for user in self._objecting(shop)}
-        shelves = ShelfFiles(files, self._shelf_rules(stored, rules, settings, objecting), self._now.date())
+        shelves = ShelfFiles(files, self._shelf_rules(stored, settings, objecting), self._now.date())
         also = Also(number_of=self._lists.number_of, companion=shelves if settings.placements else None)
         made = aggregating.make(files, rules, experiments, self._now.date(), late, also=also)
         # Their days stay, for whoever no longer objects.
@@ -177,7 +179,7 @@ class Analyst:
         return reports
 
     def _shelf_rules(
-        self, stored: Collection[Experiment], rules: Rules, settings: ShopSettings, objecting: Collection[str]
+        self, stored: Collection[Experiment], settings: ShopSettings, objecting: Collection[str]
     ) -> ShelfRules:
         # What is on screen of a list that two rankers share is of both, and clicks are on items of either.
         names = {
@@ -187,7 +189,6 @@ class Analyst:
         }
         return ShelfRules(
             facts_of=self._lists.facts_of,
-            unit_of=rules.unit_of,
             variants={self._lists.number_of(name): shown for name, shown in names.items()},
             left_out=objecting,
             window=settings.shelves.window,

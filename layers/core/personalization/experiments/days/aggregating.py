@@ -121,16 +121,16 @@ def make(
             if starts[experiment.name] <= day <= day_of(experiment.last_second + SETTLED.total_seconds())
             and day not in rows[experiment.name]
         ]
-        accepted, viewable, lines = None, None, list[bytes]()
+        accepted, viewable, exposed = None, None, pl.DataFrame(schema=events.EXPOSURES)
         joins = companion is not None and companion.first <= day and (not is_settled or companion.needs(day))
         if shop_day is None or missing or joins:
-            copies = files.copies(day)
+            copies = files.copies(day, rules)
             orders = imported.filter(pl.col("day") == day)
             accepted = events.accepted(copies, rules, _remembered(shop_days), orders)
-            viewable = events.impressions(files.impressions(day), rules.variant_in)
-            lines = files.exposures(day) if shop_day is None or missing else []
+            viewable = events.impressions(files.impressions(day), rules.variants_in)
+            exposed = files.exposures(day) if shop_day is None or missing else exposed
         if shop_day is None and accepted is not None:
-            made_links = links_of(lines, copies, rules.unit_of)
+            made_links = links_of(exposed, copies)
             if erased:
                 # Nothing told of the visitor when the user was erased: they leave together.
                 erased = Links([made_links]).all_of(erased)
@@ -146,11 +146,10 @@ def make(
             on_screen = None if viewable is None else links.joined(viewable)
             for experiment in missing:
                 made = credit.day(
-                    links.joined(events.exposures(lines, experiment.name, day)),
+                    links.joined(exposed.filter(pl.col("experiment") == experiment.name)),
                     joined,
                     {before: links.joined(earlier) for before, earlier in rows[experiment.name].items()},
                     Beside(
-                        unit_of=rules.unit_of,
                         until=experiment.last_second * 1000,
                         past=_past(shop_days, day, links),
                         viewable=on_screen,

@@ -11,10 +11,12 @@ import hashlib
 import io
 import json
 import re
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -22,6 +24,7 @@ import polars as pl
 from personalization.core.aws import objects
 from personalization.experiments import exposures
 from personalization.experiments.days import events, imported_orders, units
+from personalization.experiments.days.events import Rules
 from personalization.experiments.days.links import Links
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 FOLDER = "aggregates"
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})\.parquet\Z")
-_AT_ONCE = 8
+_AT_ONCE, _AHEAD = 8, 16
 _NOTES = "notes"
 
 
@@ -55,13 +58,13 @@ class DayFiles:
         self._bucket = bucket
         self._shop = shop
 
-    def copies(self, day: date) -> pl.DataFrame:
-        """Return the events that were accepted on a day."""
-        return events.copies(self._files(f"events/{self._shop}/{day:%Y/%m/%d}/"))
+    def copies(self, day: date, rules: Rules) -> pl.DataFrame:
+        """Return what counts of the events that were accepted on a day."""
+        return events.copies(self._files(f"events/{self._shop}/{day:%Y/%m/%d}/"), rules)
 
-    def exposures(self, day: date) -> list[bytes]:
-        """Return a day's lines of exposures of all experiments."""
-        return [*self._files(f"{exposures.FOLDER}/{self._shop}/{day:%Y/%m/%d}/")]
+    def exposures(self, day: date) -> pl.DataFrame:
+        """Return a day's exposures of all experiments."""
+        return events.exposures(self._files(f"{exposures.FOLDER}/{self._shop}/{day:%Y/%m/%d}/"), day)
 
     def impressions(self, day: date) -> Iterator[bytes]:
         """Return a day's lists on screen."""
@@ -166,9 +169,16 @@ class DayFiles:
 
     def _read(self, keys: Iterable[str]) -> Iterator[bytes]:
         with ThreadPoolExecutor(_AT_ONCE, "days") as pool:
-            files = pool.map(lambda key: objects.get_bytes(self._s3, self._bucket, key), keys)
-            # One that was deleted since has nothing to tell.
-            yield from (data for data in files if data is not None)
+            ahead = deque[Future[bytes | None]]()
+            for key in chain(keys, repeat(None, _AHEAD)):
+                if key is not None:
+                    ahead.append(pool.submit(objects.get_bytes, self._s3, self._bucket, key))
+                # A few are read ahead: all of a large day's would fill the memory.
+                if ahead and (key is None or len(ahead) == _AHEAD):
+                    data = ahead.popleft().result()
+                    # One that was deleted since has nothing to tell.
+                    if data is not None:
+                        yield data
 
 
 def _rows(data: bytes) -> pl.DataFrame:

@@ -5,14 +5,14 @@ An exposure that names a user beside its unit links the two, and so does an even
 linked is one unit, whose figures are added up; if it saw two variants, it is counted as such and left out.
 """
 
-import io
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 
 import polars as pl
 
 LINKS = pl.Schema({"unit": pl.String(), "other": pl.String()})
 """Two digests of one unit."""
-_TOLD = pl.Schema({"unit": pl.String(), "user": pl.String(), "visitor": pl.String()})
+LINK = "#link"
+"""The kind of rows of copies that are links."""
 
 
 class Links:
@@ -59,23 +59,11 @@ class Links:
         return named.with_columns(pl.coalesce("stands", "unit").alias("unit")).select(rows.columns)
 
 
-def links_of(exposures: Iterable[bytes], copies: pl.DataFrame, unit_of: Callable[[str], str]) -> pl.DataFrame:
-    """Return the links of a day.
-
-    Args:
-        exposures: its lines of exposures.
-        copies: its events, as `events.copies` returns them.
-        unit_of: returns the digest of a user.
-    """
-    # A shop without visitors has no such line.
-    lines = b"\n".join(text.strip() for text in exposures if b'"user"' in text or b'"visitor"' in text)
-    told = pl.read_ndjson(io.BytesIO(lines), schema=_TOLD) if lines else pl.DataFrame(schema=_TOLD)
-    seen = copies.select(pl.col("USER_ID", "VISITOR").replace("", None)).drop_nulls().unique()
-    users = {user: unit_of(user) for user in seen["USER_ID"].unique()}
-    named = [(visitor, users[user]) for user, visitor in seen.iter_rows()]
+def links_of(exposures: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
+    """Return the links of a day, which its exposures and its events tell; both as `events` reads them."""
     pairs = [
-        told.select("unit", pl.col("user").alias("other")),
-        told.select("unit", pl.col("visitor").alias("other")),
-        pl.DataFrame(named, schema=LINKS, orient="row"),
+        exposures.select("unit", other="user"),
+        exposures.select("unit", other="visitor"),
+        copies.filter(pl.col("kind") == LINK).select("unit", "other"),
     ]
     return pl.concat(pairs).drop_nulls().unique().sort("unit", "other")

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from personalization.experiments.days.events import OUTCOMES, VIEWABLE, Events, UnitOf, shaped
+from personalization.experiments.days.events import OUTCOMES, VIEWABLE, Events, shaped
 
 PAST_DAYS = 14
 """The whole days before a unit's first one, which are its past."""
-_SUMS = ("orders", "items", "itemsBack", "money", "returned", "clicks", "carts")
+_AMOUNTS, _COUNTS = ("items", "itemsBack", "money", "returned"), ("clicks", "carts")
+_SUMS = ("orders", *_AMOUNTS, *_COUNTS)
 _PAST_COUNTS = {"pastOrders": "orders", "pastClicks": "clicks", "pastViewable": "viewable"}
 SHOP_DAY = pl.Schema(
     {
@@ -51,8 +52,6 @@ _FIRST = pl.Schema({name: ROWS[name] for name in ("unit", "variant", "first")})
 class Beside:
     """What a day of an experiment needs beside its exposures and events."""
 
-    unit_of: UnitOf
-    """See `Rules`. An event of a user who was never exposed counts for the session, if that was."""
     until: int | None = None
     """The end of the experiment, in epoch milliseconds; what comes later counts no more."""
     past: pl.DataFrame | None = None
@@ -80,18 +79,19 @@ def day(shown: pl.DataFrame, accepted: Events, days: Sequence[pl.DataFrame], bes
     """Return an experiment's rows of a day, one for each unit and variant with an exposure or an outcome on it.
 
     Args:
-        shown, accepted: the day's exposures and events.
+        shown: the day's exposures, as `events.EXPOSURES`.
+        accepted: its events.
         days: the rows of the experiment's earlier days.
         beside: the rest.
     """
     until = beside.until
     if until is not None:
         shown = shown.filter(pl.col("at") < until)
-    today = shown.group_by("unit", "variant").agg(pl.col("at").min().alias("first"), pl.len().alias("exposures"))
+    today = shown.group_by("unit", "variant").agg(pl.col("at").min().alias("first"), pl.col("exposures").sum())
     before = firsts(days)
     first = pl.concat([before, today.select(_FIRST.names())]).group_by("unit", "variant").agg(pl.col("first").min())
     outcomes = accepted.outcomes if until is None else accepted.outcomes.filter(pl.col("time") * 1000 < until)
-    outcomes = _as_exposed(outcomes, first["unit"].unique(), beside.unit_of)
+    outcomes = _as_exposed(outcomes, first["unit"].unique())
     on_screen = _on_screen(beside.viewable)
     lists = _lists(outcomes, on_screen, beside.numbers)
     if beside.numbers is not None:
@@ -174,18 +174,10 @@ def _bought(lines: pl.DataFrame) -> pl.DataFrame:
     return lines.filter(pl.col("items").is_not_null() & pl.col("order").is_not_null())
 
 
-def _as_exposed(outcomes: pl.DataFrame, exposed: pl.Series, unit_of: UnitOf) -> pl.DataFrame:
-    """Return outcomes with the units that were exposed: before a login, the session is the unit."""
-    is_stranger = ~pl.col("unit").is_in(exposed.implode())
-    names = outcomes.filter(is_stranger)["session"].drop_nulls().unique()
-    sessions = {name: unit for name in names if (unit := unit_of(name))}
-    visitors = pl.DataFrame(
-        {"session": list(sessions), "visitor": list(sessions.values())},
-        schema={"session": pl.String, "visitor": pl.String},
-    ).filter(pl.col("visitor").is_in(exposed.implode()))
-    joined = outcomes.join(visitors, on="session", how="left", maintain_order="left")
-    renamed = pl.when(is_stranger).then(pl.coalesce("visitor", "unit")).otherwise("unit")
-    return joined.with_columns(renamed.alias("unit")).drop("visitor")
+def _as_exposed(outcomes: pl.DataFrame, exposed: pl.Series) -> pl.DataFrame:
+    """Return outcomes with the units that were exposed: before a login, the session is the unit, if that was."""
+    is_stranger = ~pl.col("unit").is_in(exposed.implode()) & pl.col("session").is_in(exposed.implode())
+    return outcomes.with_columns(pl.when(is_stranger).then("session").otherwise("unit").alias("unit"))
 
 
 def _without_strange_returns(since: pl.DataFrame, days: Iterable[pl.DataFrame]) -> pl.DataFrame:
@@ -220,9 +212,13 @@ def _summed(outcomes: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
         .group_by(keys)
         .agg(pl.col("money").sort().alias("values"))
     )
+    is_line = pl.any_horizontal(pl.col("items", "itemsBack").is_not_null())
     # In a fixed order, so that sums of floating-point numbers are the same, however the events came.
-    sums = outcomes.sort("time", "order", "line", *_SUMS).group_by(keys, maintain_order=True)
-    return sums.agg(pl.col(*_SUMS).sum()).join(values, on=keys, how="left")
+    lines = outcomes.filter(is_line).sort("time", "order", "line", *_AMOUNTS).group_by(keys, maintain_order=True)
+    sums = lines.agg(pl.col("orders", *_AMOUNTS).sum())
+    for others in (outcomes.filter(~is_line).group_by(keys).agg(pl.col(_COUNTS).sum()), values):
+        sums = sums.join(others, on=keys, how="full", coalesce=True)
+    return sums
 
 
 def _counted(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:

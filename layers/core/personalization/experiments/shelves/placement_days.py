@@ -12,7 +12,7 @@ from typing import Literal
 
 import polars as pl
 
-from personalization.experiments.days.events import Events, UnitOf, shaped
+from personalization.experiments.days.events import Events, shaped
 from personalization.experiments.shelves import metrics
 from personalization.experiments.shelves.metrics import BOUGHT, LISTS, SUMS, WAYS, WINDOW
 
@@ -50,27 +50,19 @@ SHELVES = pl.Schema(
 """`SUMS` of metrics; what a level does not tell is empty or null. The shop's row has how bought lines were joined."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListFacts:
-    """What a listId says of its list."""
-
-    placement: str
-    """Its name, or with a slash before it that of a route."""
-    variant: int
-    """The number of the variant; 0 for none."""
-    release: str
-    """When the release was promoted, ISO 8601."""
-    at: float
-    """When it was answered, in epoch seconds."""
+FACTS = pl.Schema(
+    {"list": pl.String, "placement": pl.String, "variant": pl.UInt32, "release": pl.String, "at": pl.Int64}
+)
+"""What listIds say of their lists: a placement's name, or with a slash before it that of a route; the number of the
+variant, 0 for none; when the release was promoted, ISO 8601; and when they were answered, in epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShelfRules:
     """How lists and orders are joined."""
 
-    facts_of: Callable[[str], ListFacts | None]
-    """Returns what a listId says that was checked when it was accepted."""
-    unit_of: UnitOf
+    facts_of: Callable[[pl.Series], pl.DataFrame]
+    """Returns what listIds say that were checked when they were accepted, as `FACTS`."""
     variants: Mapping[int, str] = field(default_factory=dict)
     """The names `experiment.variant` by their numbers."""
     left_out: Collection[str] = ()
@@ -99,7 +91,7 @@ def shelf_day(accepted: Events, viewable: pl.DataFrame, before: Iterable[pl.Data
         rules: how to join them.
     """
     ours = ~pl.col("unit").is_in(list(rules.left_out))
-    outcomes = _with_digests(accepted.outcomes.filter(ours), rules.unit_of)
+    outcomes = accepted.outcomes.filter(ours)
     earlier = pl.concat([pl.DataFrame(schema=TOUCHES), *before]).filter(ours)
     clicks = outcomes.filter(pl.col("clicks") > 0)
     of_window = pl.concat([_clicks(earlier), clicks.select(_CLICKS)], how="vertical_relaxed")
@@ -150,29 +142,11 @@ def _clicks(touches: pl.DataFrame) -> pl.DataFrame:
     return touches.filter(pl.col("order").is_null()).with_columns(pl.lit(1, pl.UInt32).alias("clicks")).select(_CLICKS)
 
 
-def _with_digests(outcomes: pl.DataFrame, unit_of: UnitOf) -> pl.DataFrame:
-    """Return outcomes with digests in place of sessions, since touches are kept."""
-    names = outcomes["session"].drop_nulls().unique()
-    digests = pl.Series("digest", [unit_of(name) for name in names], pl.String)
-    table = pl.DataFrame([names.alias("session"), digests])
-    joined = outcomes.join(table, on="session", how="left", maintain_order="left")
-    return joined.with_columns(pl.col("digest").alias("session")).select(outcomes.columns)
-
-
 def _lists(tokens: pl.Series, seen: pl.DataFrame | None, rules: ShelfRules) -> pl.DataFrame:
     """Return what is known of lists, as `metrics.LISTS`."""
-    names = tokens.drop_nulls().unique().to_list()
-    facts = [(name, told) for name in names if (told := rules.facts_of(name))]
-    table = pl.DataFrame(
-        {
-            "list": [name for name, _ in facts],
-            "placement": [told.placement for _, told in facts],
-            "variant": [rules.variants.get(told.variant, OTHER) if told.variant else "" for _, told in facts],
-            "release": [told.release for _, told in facts],
-            "at": [int(told.at) for _, told in facts],
-        },
-        schema={name: LISTS[name] for name in ("list", *_GROUPS, "at")},
-    )
+    facts = rules.facts_of(tokens.drop_nulls().unique())
+    names = pl.col("variant").replace_strict({0: "", **rules.variants}, default=OTHER, return_dtype=pl.String)
+    table = facts.with_columns(names.alias("variant"))
     return shaped(table if seen is None else table.join(seen, on="list", how="left"), LISTS)
 
 
