@@ -11,6 +11,8 @@ TOLD = pl.Schema({"list": pl.String, "name": pl.String, "variant": pl.UInt32, "r
 
 def told(tokens: pl.Series) -> pl.DataFrame:
     """Return what listIds say, without those that say nothing; see `list_ids.told`."""
+    if tokens.is_empty():
+        return pl.DataFrame(schema=TOLD)
     text = pl.col("list").str.replace_all("-", "+", literal=True).str.replace_all("_", "/", literal=True)
     padding = pl.lit("=").repeat_by((4 - pl.col("list").str.len_bytes() % 4) % 4).list.join("")
     rows = tokens.alias("list").to_frame().filter(pl.col("list").str.contains(r"\A[A-Za-z0-9_-]{39,56}\z"))

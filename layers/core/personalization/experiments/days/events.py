@@ -209,6 +209,8 @@ def impressions(files: Iterable[bytes], variants_in: VariantsIn) -> pl.DataFrame
             .agg(pl.col("at", "session").min(), pl.len().cast(pl.UInt32).alias("items"))
             .select(parts[0].columns)
         )
+    if len(parts) == 1:
+        return pl.DataFrame(schema=VIEWABLE)
     lists = pl.concat(parts).group_by("unit", "list").agg(pl.col("at", "session").min(), pl.col("items").sum())
     lists = lists.join(_shown(lists["list"], variants_in), on="list", how="left")
     return shaped(lists.with_columns(pl.when(~pl.col("session")).then("shown").alias("shown")), VIEWABLE)
@@ -276,6 +278,10 @@ def accepted(copies: pl.DataFrame, rules: Rules, before: Remembered, imported: p
         imported: the lines of the day that came by a drop, as `imported_orders.LINES` has them.
     """
     kind = pl.col("kind")
+    # Most days of a small shop's past have nothing.
+    if copies.is_empty() and (imported is None or imported.is_empty()):
+        nobody = pl.DataFrame(schema={"unit": pl.String, "events": pl.UInt32})
+        return Events(outcomes=pl.DataFrame(schema=OUTCOMES), units=nobody, currency=before.currency or rules.currency)
     units = copies.filter(kind == _UNIT).group_by("unit").agg(pl.col("events").sum())
     rows = copies.filter(~kind.is_in([_UNIT, LINK])).drop("events", "other")
     rows = rows.sort("time", "id", "line", "item", "amount").unique(["unit", "id"], keep="first", maintain_order=True)
