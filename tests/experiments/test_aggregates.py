@@ -186,7 +186,6 @@ def test_items_on_screen_count_from_the_exposure_on() -> None:
             "items": [4, 3, 9],
             "shown": [0, 0, 0],
         },
-        schema=events.VIEWABLE,
     )
 
     day = units.day(shown(("u1", "a", 5)), read([]), [], Beside(viewable=on_screen))

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.api import variants
+from personalization.auth import list_columns
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.experiments import following, ramps
 from personalization.experiments.analysing import Analyst, Clients, Lists, Round
 from personalization.experiments.assignment import Unit, unit_digest, variant_of
-from personalization.experiments.days.events import no_variants
 from personalization.experiments.experiment import Experiment, Experiments
 from personalization.experiments.statistics.checks import sample_ratio
 from personalization.experiments.statistics.effects import combined, effect
@@ -158,7 +158,7 @@ class Shop:
 
     def round_at(self, days: float) -> Round:
         aws = Clients(clients.s3(), clients.dynamodb(), cast("Any", self.bus))
-        lists = Lists(no_variants, lambda _: 0)
+        lists = Lists(list_columns.variants, lambda _: 0)
         return Analyst(aws, Environment(), START + timedelta(days=days), lambda _: (), lists).round(lambda: False)
 
     def happen(self, day: int, people: Sequence[str], rates: Mapping[str, float]) -> None:
