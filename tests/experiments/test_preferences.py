@@ -13,11 +13,10 @@ from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.experiments.analysing import Analyst, Clients, Lists
 from personalization.experiments.assignment import unit_digest
-from personalization.experiments.shelves.placement_days import ListFacts
 from personalization.shop.records import release_store
 
 from tests.experiments.test_aggregates import buy, copy, event
-from tests.experiments.test_analyse_experiments import START, bus
+from tests.experiments.test_analyse_experiments import START, bus, numbers_in
 from tests.handlers.samples import BUCKET, RELEASE, TABLE, Drop
 
 if TYPE_CHECKING:
@@ -46,9 +45,11 @@ experiments:
 NUMBERS = {"ranks.own": 1, "ranks.other": 2, "ranks.interleaved": 3}
 """In place of tokens, a listId is the number of the variant and a name."""
 LISTS = Lists(
-    lambda list_id: int(list_id.partition("-")[0]),
+    numbers_in,
     NUMBERS.__getitem__,
-    lambda list_id: ListFacts("home", int(list_id.partition("-")[0]), "r", START.timestamp()),
+    lambda lists: pl.DataFrame([lists.alias("list"), numbers_in(lists).alias("variant")]).with_columns(
+        placement=pl.lit("home"), release=pl.lit("r"), at=pl.lit(int(START.timestamp()))
+    ),
 )
 Did = Sequence[dict[str, str]]
 
