@@ -66,13 +66,18 @@ class Trial:
         return np.bincount(self.user[chosen], self.amount[chosen], len(self.past)).astype(np.float64)
 
 
-def z_values(shop: Trial, twin: Trial, treated: npt.NDArray[np.bool_], extra: npt.NDArray[np.bool_]) -> list[float]:
-    """Return z after each week, where treated users have some of their twins' orders as well."""
+def z_values(
+    shop: Trial, before: Sequence[Floats], twin: Trial, treated: npt.NDArray[np.bool_], extra: npt.NDArray[np.bool_]
+) -> list[float]:
+    """Return z after each week, where treated users have some of their twins' orders as well.
+
+    `before` has the sums of each week without these.
+    """
     values = []
-    every = np.ones(len(shop.user), dtype=bool)
+    more = extra & treated[twin.user]
     for week in range(shop.weeks):
         there = shop.exposed <= week
-        total = (shop.sums(week, every) + twin.sums(week, extra & treated[twin.user]))[there]
+        total = (before[week] + twin.sums(week, more) if more.any() else before[week])[there]
         past, arm = shop.past[there], treated[there]
         total = total - theta(total, past) * past
         groups = total[arm], total[~arm]
@@ -117,6 +122,7 @@ def measured(users: int, goal: str, weeks: int, control: float, experiments: int
     shop, twin = (history(rows, "Purchase") for rows in visits(users, seed))
     plan = sight([week[goal] for week in shop.exposed(weeks)], control)
     trials = trial(shop, goal, weeks), trial(twin, goal, weeks)
+    before = [trials[0].sums(week, np.ones(len(trials[0].user), dtype=bool)) for week in range(weeks)]
     rng = np.random.default_rng(seed)
     # Twins are as likely to buy, and one of them had more luck.
     luck = trials[1].amount.sum() / trials[0].amount.sum()
@@ -126,7 +132,7 @@ def measured(users: int, goal: str, weeks: int, control: float, experiments: int
         signs = []
         for _ in range(experiments):
             treated = rng.permutation(len(trials[0].past)) >= control * len(trials[0].past)
-            values = z_values(*trials, treated, rng.random(len(trials[1].user)) < lift / luck)
+            values = z_values(trials[0], before, trials[1], treated, rng.random(len(trials[1].user)) < lift / luck)
             passed = [z for z, bound in zip(values, plan.looks.bounds, strict=True) if abs(z) > bound]
             signs.append(np.sign(passed[0]) if passed else 0)
         return signs.count(1) / experiments, signs.count(-1) / experiments

@@ -127,17 +127,14 @@ def played(shop: World, lift: float, rng: np.random.Generator) -> Ended:
         amounts, numbers = amounts + extra[0], numbers + extra[1]
     amounts, buyers = amounts.cumsum(axis=1), (numbers.cumsum(axis=1) > 0).astype(np.float64)
     there = (shop.exposed[:, None] <= np.arange(DAYS)).astype(np.float64)
-    columns = [there, shop.seen_before[:, None] * there, shop.past[:, None] * there, amounts, buyers]
-    arms = np.vstack([~treated, treated]).astype(np.float64)
-
-    def products(others: list[Floats], these: list[Floats]) -> Floats:
-        """Return by arm and day the sums of one column times another."""
-        cells = np.array([[arms @ (other * column) for column in these] for other in others])
-        return np.moveaxis(cells, (2, 3), (0, 1))
-
-    now = products(columns, columns)
+    # By day and column, the values of users.
+    columns = np.array([there, shop.seen_before[:, None] * there, shop.past[:, None] * there, amounts, buyers])
+    columns = columns.transpose(2, 0, 1)
+    arms = [np.ascontiguousarray(columns[:, :, chosen]) for chosen in (~treated, treated)]
     ends = np.arange(6, DAYS, 7)
-    since = products([column[:, ends[:-1]] for column in columns], [column[:, ends[1:]] for column in columns])
+    # By arm and day, the sums of one column times another.
+    now = np.array([arm @ arm.swapaxes(1, 2) for arm in arms])
+    since = np.array([arm[ends[:-1]] @ arm[ends[1:]].swapaxes(1, 2) for arm in arms])
     days = [
         Day(
             day=str(day),

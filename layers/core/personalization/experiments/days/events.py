@@ -219,7 +219,8 @@ def impressions(files: Iterable[bytes], variants_in: VariantsIn) -> pl.DataFrame
 def copies(files: Iterable[bytes], rules: Rules) -> pl.DataFrame:
     """Return what counts of copies of events, as `COPIES`.
 
-    They are read some at a time, since the texts of a day are larger than the memory.
+    They are read some at a time, since the texts of a day are larger than the memory. The number of a unit's events
+    leaves out what was sent twice only within these: it tells robots, and no verdict counts it.
     """
     # Users come back in the next files.
     rules = replace(rules, unit_of=lru_cache(1 << 18)(rules.unit_of))
