@@ -72,7 +72,10 @@ export interface EventFields {
   sentAt?: string;
   /** Default: that of the last answer which had the item. */
   recommendationId?: string;
-  /** Default: that of the last answer which had the item. */
+  /**
+   * The list whose card was clicked; default: that of the last answer which had the item. Where two lists of a page have
+   * an item, say which one it was: what else is added is of that list.
+   */
   listId?: string;
   /** Ids that were shown, at most 25; default: those of that answer. */
   impression?: string[];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Lists and events of a shop: personalization.d.ts. */
 
-const BATCH = 10, KEPT = 500, REMEMBERED = 1000, SHOWN = 25;
+const BATCH = 10, KEPT = 500, REMEMBERED = 2000, SHOWN = 25;
 const encode = encodeURIComponent;
 const makeId = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
 const makeVisitorId = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))).replace(/[+/=]/g, (letter) => ({ "+": "-", "/": "_" })[letter] ?? "");
@@ -126,7 +126,7 @@ export class Personalization {
   track(eventType, event = {}) {
     const { sessionId, userId, pending } = this;
     const eventId = makeId(), sentAt = new Date().toISOString();
-    pending.push({ eventId, eventType, sentAt, ...this.#origins.get(event.itemId), ...event, sessionId, userId });
+    pending.push({ eventId, eventType, sentAt, ...this.#origins.get((event.listId ?? "") + event.itemId), ...event, sessionId, userId });
     this.#write({ queue: pending.slice(-KEPT) });
     if (pending.length < BATCH) this.#later();
     else this.flush();
@@ -213,9 +213,9 @@ export class Personalization {
     for (const { recommendationId, listId, items } of answer.placements ?? [answer]) {
       const idOf = ({ recommendationId: id = recommendationId }) => id; // Two rankers may share a list.
       for (const item of items) {
-        const id = idOf(item);
-        const impression = id && items.filter((other) => idOf(other) === id).slice(0, SHOWN).map(({ itemId }) => itemId);
-        this.#origins.set(item.itemId, { recommendationId: id, listId: item.listId ?? listId, impression });
+        const { itemId } = item, origin = { recommendationId: idOf(item), listId: item.listId ?? listId };
+        origin.impression = idOf(item) && items.filter((other) => idOf(other) === idOf(item)).slice(0, SHOWN).map(({ itemId }) => itemId);
+        for (const key of [itemId, origin.listId + itemId]) this.#origins.set(key, origin);
       }
     }
     return answer;

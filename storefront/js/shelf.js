@@ -5,7 +5,7 @@ import { announce, h, icon } from "./dom.js";
 import { has, money, t } from "./i18n.js";
 import * as panel from "./panel.js";
 import { picture } from "./pictures.js";
-import { known, learn, list, put, shop } from "./shop.js";
+import { come, known, learn, list, put, shop } from "./shop.js";
 
 const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -15,16 +15,17 @@ const reasonOf = ({ code, itemId }) => has(`because.${code}`) && t(`because.${co
 /** The address of an item's page. */
 export const linkTo = (item) => `#/p/${encodeURIComponent(item.id)}`;
 
-/** The card of an item. `from` is its entry in an answer, `isNew` marks what was not in the answer before. */
+/** The card of an item. `from` is its entry in an answer, with the answer's `listId`; `isNew` marks what was not in the answer before. */
 export function card(item, from = {}, isNew = false) {
+  const follow = () => come(item, from.listId);
   const price = item.price === undefined ? "" : money(item.price);
   const why = from.because && reasonOf(from.because);
   return h("li.card", { "data-id": item.id },
     h("div.cover", {},
-      h("a", { href: linkTo(item), tabindex: -1, "aria-hidden": "true" }, picture(item)),
+      h("a", { href: linkTo(item), onclick: follow, tabindex: -1, "aria-hidden": "true" }, picture(item)),
       isNew && h("span.new", {}, t("newBadge")),
-      h("button.round.add", { type: "button", "aria-label": t("addNamed", { name: item.title }), onclick: () => put(item) }, icon("plus"))),
-    h("a.title", { href: linkTo(item) }, item.title),
+      h("button.round.add", { type: "button", "aria-label": t("addNamed", { name: item.title }), onclick: () => put(item, 1, from.listId) }, icon("plus"))),
+    h("a.title", { href: linkTo(item), onclick: follow }, item.title),
     h("p.detail", {}, item.detail || " "),
     h("p.foot", {}, h("span.price", {}, price)),
     why && h("p.detail.why", {}, why));
@@ -55,7 +56,7 @@ export function shelf({ key, title, hint, ask, follows = true, isShared = false,
       if (typeof hint === "function") below.textContent = hint(answer) || " ";
       // A reason that all cards share is the shelf's, and its title tells it.
       const isMixed = new Set(answer.items.map(({ because }) => because?.code)).size > 1;
-      fill(row, shown.map((from) => card(known(from), isMixed ? from : { ...from, because: undefined }, !isFirst && !isShared && rows.get(from.itemId).kind === "entered")));
+      fill(row, shown.map((from) => card(known(from), { listId: answer.listId, ...from, because: isMixed ? from.because : undefined }, !isFirst && !isShared && rows.get(from.itemId).kind === "entered")));
       shown.forEach(({ itemId }, number) => shop.seen.watch(row.children[number], answer.listId, itemId));
     } catch (error) {
       // A shop of which the gate approved no personal lists has none, and what sells most is on another shelf.

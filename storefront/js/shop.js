@@ -143,16 +143,24 @@ export async function logOut() {
   panel.cause("logout");
 }
 
+let listOf = {};
+const cameBy = ({ id }) => (listOf[id] ? { listId: listOf[id] } : {});
+
 /** Send events now, and tell the shelves that the shopper has moved. */
 export async function happened(events) {
   for (const [type, fields] of events) shop.client.track(type, fields);
   await shop.client.flush();
 }
 
+/** The shopper follows the card of an item in a list: what happens on its page is told of that list. */
+export function come(item, listId) {
+  listOf = { [item.id]: listId ?? undefined };
+}
+
 /** The shopper looks at an item. Lists do not wait long for an API that does not take the event. */
 export async function view(seen) {
   keep("viewed", [seen.id, ...kept("viewed", []).filter((id) => id !== seen.id)].slice(0, 12));
-  const told = happened([["View", { itemId: seen.id }]]).catch(() => {});
+  const told = happened([["View", { itemId: seen.id, ...cameBy(seen) }]]).catch(() => {});
   await Promise.race([told, new Promise((done) => setTimeout(done, PATIENCE))]);
 }
 
@@ -177,11 +185,11 @@ export function setQuantity(id, count) {
 }
 
 /** Put an item into the cart; the shelves of this page follow. */
-export async function put(wanted, count = 1) {
+export async function put(wanted, count = 1, listId) {
   setQuantity(wanted.id, (cart.get(wanted.id) ?? 0) + count);
   announce(t("added", { name: wanted.title }));
   panel.cause("cart", { item: wanted });
-  await happened([["AddToCart", { itemId: wanted.id, eventValue: wanted.price }]]);
+  await happened([["AddToCart", { itemId: wanted.id, eventValue: wanted.price, ...(listId ? { listId } : cameBy(wanted)) }]]);
   document.dispatchEvent(new Event("moved"));
 }
 

@@ -209,6 +209,20 @@ test("an event brings the recommendation and the impression that it came from", 
   assert.deepEqual([own.recommendationId, own.impression], ["mine", ["i3"]]);
 });
 
+test("an event brings what belongs to the list that it names, where two lists have its item", async () => {
+  answers = [reply(200, { ...list("a", "b"), listId: "L-1" }), reply(200, { ...list("c", "a"), recommendationId: "RID-2", listId: "L-2" }), accept];
+  const shop = open();
+  await shop.recommend();
+  await shop.popular();
+  shop.track("Click", { itemId: "a", listId: "L-1" });
+  shop.track("Click", { itemId: "a" });
+  shop.track("Click", { itemId: "a", listId: "L-of-another-page" });
+  await shop.flush();
+  assert.deepEqual(requests[2].body.events.map((event) => [event.listId, event.recommendationId, event.impression]), [
+    ["L-1", "RID-1", ["a", "b"]], ["L-2", "RID-2", ["c", "a"]], ["L-of-another-page", undefined, undefined],
+  ]);
+});
+
 test("an event brings the list of bestsellers that it came from, which no recommendation is", async () => {
   answers = [reply(200, { ...list("a"), recommendationId: null, listId: "L-2" }), accept];
   const shop = open();
