@@ -4,6 +4,7 @@
 import html
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -179,6 +180,37 @@ def test_a_korean_shop_has_a_korean_page(shop: Drop, bucket: "S3Client") -> None
     names = ("best", "own", "home", "Kim", "demo", "Users buy more from the bestsellers.", "orderId", "KRW")
     assert not [text for text in texts(page) if english(text, *names)]
     assert "실험" in page
+
+
+def test_our_own_words_about_an_experiment_are_korean_too(
+    shop: Drop, bucket: "S3Client", table: "DynamoDBClient", bus: Bus
+) -> None:
+    shop("drops/demo/settings.yaml", SETTINGS + "language: ko\n")
+    happen(shop, {"own": 0.20, "best": 0.30}, days=1)
+    before = following.get(table, TABLE, "demo")
+    (first,) = before.experiments
+    ours = replace(first, hypothesis="Personal lists bring more than bestsellers.")
+    stopped = ours.stopped(int(START.timestamp()) + 86_400, "it was left out of the file")
+    following.put(table, TABLE, before.changed([stopped]))
+
+    round_at(1.1)
+
+    page = read(bucket, "html")
+    names = ("best", "own", "home", "Kim", "demo", "orderId", "KRW")
+    assert not [text for text in texts(page) if english(text, *names)]
+    assert ("Experiment stopped", "파일에서 빠졌습니다") in bus.told
+
+
+def test_an_order_of_a_billion_decides_nothing(shop: Drop, bucket: "S3Client") -> None:
+    happen(shop, {"own": 0.20, "best": 0.20})
+    shop(f"events/demo/{START:%Y/%m/%d}/2.csv", copy([buy(70, "u0", orderId="huge", value=1e9)]))
+
+    round_at(7.1)
+
+    own, best = report(bucket)["variants"]
+    assert own["revenuePerUser"] > 800_000
+    assert own["winsorizedPerUser"] == pytest.approx(best["winsorizedPerUser"], rel=0.1)
+    assert report(bucket)["verdict"]["state"] == "undecided"
 
 
 def test_the_function_says_what_it_did_and_another_shops_fault_stops_nothing(

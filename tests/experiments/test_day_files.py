@@ -234,3 +234,95 @@ def test_an_order_that_page_and_server_send_counts_once_for_the_visitor_who_is_t
     (row,) = make(0).rows["home"][DAY].to_dicts()
 
     assert (row["orders"], row["items"], row["money"], row["values"]) == (1, 3, 30, [30])
+
+
+def as_visitor(visitor: str, row: dict[str, str]) -> dict[str, str]:
+    return {**row, "VISITOR": unit(visitor)}
+
+
+def accept_visitors(bucket: "S3Client", number: int, *rows: dict[str, str]) -> None:
+    key = f"events/demo/{on(number):%Y/%m/%d}/1.csv"
+    bucket.put_object(Bucket=BUCKET, Key=key, Body=copy(rows, (*COLUMNS, "VISITOR")))
+
+
+def test_an_order_that_a_page_tells_of_a_visitor_counts_once_where_the_server_tells_it_the_next_day(
+    bucket: "S3Client",
+) -> None:
+    accept_visitors(bucket, 0, as_visitor("v", buy(9, "", orderId="o", session="s1")))
+    server = buy(86_412, "u1", orderId="o", session="s2")
+    accept_visitors(bucket, 1, server, as_visitor("v", event("View", 86_420, "u1", session="s1")))
+    expose(bucket, 0, ("v", "a", 0))
+
+    made = make(1)
+
+    assert orders(made) == {on(0).isoformat(): [("a", 1)], on(1).isoformat(): []}
+
+
+def test_one_id_for_all_guests_joins_none_of_their_browsers(bucket: "S3Client") -> None:
+    guests = [f"v{number}" for number in range(60)]
+    for number in range(2):
+        at = number * 86_400
+        views = [event("View", at + 9, "guest", session=name) for name in guests[number::2]]
+        rows = [as_visitor(row["SESSION_ID"], row) for row in views]
+        accept_visitors(bucket, number, *rows, as_visitor("own", buy(at + 20, "u1", session="s")))
+    expose(bucket, 0, *((name, "ab"[number % 2], 0) for number, name in enumerate(guests)), ("own", "a", 0))
+
+    made = make(1)
+
+    assert made.links.crowds == {unit("guest")}
+    assert len(made.links.all_of({unit("v0")})) == 1
+    assert made.links.all_of({unit("u1")}) == {unit("u1"), unit("own")}
+    assert orders(made) == {on(0).isoformat(): [("a", 1)], on(1).isoformat(): [("a", 1)]}
+
+
+def test_money_of_another_currency_is_told_of_the_days_of_each_experiment(bucket: "S3Client") -> None:
+    won = [buy(at, currency="KRW") for at in (10, 11)]
+    accept(bucket, 0, [*won, buy(20, user="u2", currency="EUR"), buy(30, value="")])
+    accept(bucket, 3, [buy(3 * 86_400, currency="KRW"), buy(3 * 86_400, user="u2", currency="USD")])
+    later = replace(EXPERIMENT, name="later", starts_at=START + 2 * 86_400)
+
+    made = aggregating.make(files(), RULES, [EXPERIMENT, later], on(3), lambda: False)
+
+    assert (made.foreign_of(EXPERIMENT), made.unvalued_of(EXPERIMENT)) == ({"EUR": 1, "USD": 1}, 1)
+    assert (made.foreign_of(later), made.unvalued_of(later)) == ({"USD": 1}, 0)
+
+
+def shelves_of(number: int) -> list[dict[str, object]]:
+    """Make the placements of all days up to one, and return the rows of the shop by day."""
+    companion = ShelfFiles(files(), ShelfRules(facts_of=facts_of), on(number))
+    aggregating.make(files(), RULES, [], on(number), lambda: False, Also(companion=companion))
+    days = between(files(), on(-40), on(number))
+    return [{"day": day, **row} for day, table in days.items() for row in table.to_dicts() if row["level"] == "shop"]
+
+
+def test_robots_are_in_no_figures_of_placements(bucket: "S3Client") -> None:
+    robot = [event("View", 5, "robot", f"i{number}", listed="a") for number in range(1_001)]
+    accept(bucket, 0, [*robot, buy(9, "robot"), event("View", 5, listed="b"), buy(9)])
+
+    (*_, shop) = shelves_of(0)
+
+    assert (shop["clicks"], shop["orders"]) == (1, 1)
+
+
+def test_the_clicks_of_a_visitor_leave_days_that_are_over_where_their_user_was_erased(bucket: "S3Client") -> None:
+    accept_visitors(bucket, 0, as_visitor("v", event("View", 5, "", listed="a", session="s1")))
+    shelves_of(3)
+    accept_visitors(bucket, 4, as_visitor("v", event("View", 4 * 86_400, "u1", session="s1")))
+
+    files().forget({unit("u1")})
+    shelves_of(4)
+
+    touches = files().table("touches", DAY)
+    assert touches is not None
+    assert touches[0].is_empty()
+
+
+def test_orders_that_are_imported_within_a_week_count_for_placements_without_an_experiment(bucket: "S3Client") -> None:
+    accept(bucket, 0, [event("View", 5, listed="a")])
+    shelves_of(4)
+    rows = f"USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP,EVENT_VALUE\nu1,i1,Purchase,{START + 60},7\n"
+    bucket.put_object(Bucket=BUCKET, Key="imports/demo/r1/interactions/part-0.csv", Body=rows.encode())
+
+    days = {row["day"]: row["attributed"] for row in shelves_of(5)}
+
+    assert days[on(3)] == 7

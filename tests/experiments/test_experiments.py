@@ -488,6 +488,24 @@ def test_a_variant_whose_filter_is_gone_shows_what_the_placement_shows(
     release_store.put(table, TABLE, release)
 
 
+def test_a_variant_whose_campaign_is_gone_leaves_no_page_without_a_list(
+    start: Callable[[str], object], shop: Drop, bucket: "S3Client", table: "DynamoDBClient"
+) -> None:
+    release = release_store.get(table, TABLE, "demo", "release") or {}
+    campaigns = release["campaigns"]
+    both = {**release, "campaigns": {**campaigns, "trending-now": campaigns["user-personalization"]}}
+    release_store.put(table, TABLE, both)
+    shop("drops/demo/settings.yaml", SETTINGS + "recipes: [user-personalization, similar-items, trending-now]\n")
+    assert start(experiment("{own: {}, trend: {recipe: trending-now}}")) == ["own-list"], refusal(bucket)
+    assert {variant(user) for user in USERS[:20]} == {"own", "trend"}
+
+    release_store.put(table, TABLE, release)
+    containers.start(app)
+
+    assert {variant(user) for user in USERS[:20]} == {"own", "trend"}
+    assert {len(answer_of(user)["items"]) for user in USERS[:20]} == {3}
+
+
 def test_ended_experiments_leave_room_for_others(
     start: Callable[[str], object], bucket: "S3Client", table: "DynamoDBClient"
 ) -> None:
@@ -529,3 +547,25 @@ def test_a_file_that_was_read_earlier_overwrites_no_later_one(
     with pytest.raises(RetryLater):
         following.follow(clients.dynamodb(), slow, TABLE, BUCKET, shop="demo", now=datetime.now(UTC))
     assert variant(USERS[0])
+
+
+def test_what_the_file_still_has_begins_only_once(
+    start: Callable[[str], object], bucket: "S3Client", table: "DynamoDBClient"
+) -> None:
+    start(experiment())
+    before = following.get(table, TABLE, "demo")
+    (first,) = before.experiments
+    now = int(datetime.now(UTC).timestamp())
+    over = replace(first, starts_at=0, ends_at=now - 20_000).as_ended()
+    others = [replace(over, name=f"later-{number}", ends_at=now - 10_000, owner="김" * 900) for number in range(120)]
+    following.put(table, TABLE, before.changed([over, *others]))
+
+    file = experiment() + experiment(name="next", placements="[goes-with]").replace("\nexperiments:\n", "")
+    start(file)
+    # What the first round left out of the record would begin in the second one.
+    start(file)
+
+    after = following.get(table, TABLE, "demo")
+    assert refusal(bucket) == ""
+    assert len(after.experiments) < 102
+    assert [part.name for part in after.experiments if part.runs(now)] == ["next"]

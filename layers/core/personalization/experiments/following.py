@@ -4,7 +4,7 @@
 Nothing is trained for it. A refused file changes nothing: what runs goes on.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
+LEFT_OUT = Text("experiment.left-out", "it was left out of the file")
 HELD_OUT = "held-out"
 """The variant of a holdout whose users get bestsellers."""
+HOLDOUT_HYPOTHESIS = Text("experiment.holdout-hypothesis", "Personal lists bring more than bestsellers.")
 MOST_ENDED = 100
 """The newest ended experiments that the record keeps; their reports stay in the bucket."""
 MOST_RECORD_BYTES = 300_000
@@ -117,18 +119,19 @@ def decided(before: Experiments, file: ExperimentsFile, state: ShopState, now: d
             live.append(_made(name, wanted, file, state=state, now=now, was=was))
     problems += [*_on_one_shelf(live), *_on_one_campaign(live, before, stamp)]
     if not problems:
-        live, problems = _shared_out(live, file, _ended(before, live, stamp), stamp)
+        live, problems = _shared_out(live, file, _ended(before, live, stamp, file.experiments), stamp)
     if file.holdout is not None:
         holdout, faults = _holdout(file.holdout, document.quarter(now, file.timezone), before, state=state, now=stamp)
         live, problems = [*live, *holdout], [*problems, *faults]
     if problems:
         raise Rejected(key(before.shop), Text.joined("; ", problems))
     live += [experiment for experiment in before.experiments if experiment.ramp and experiment.runs(stamp)]
-    ended = _ended(before, live, stamp)
+    ended = _ended(before, live, stamp, file.experiments)
     after = before.changed([*ended, *live])
-    while (size := _size(after)) > MOST_RECORD_BYTES and ended:
-        # Reports in the bucket remember them.
-        ended = ended[1:]
+    # Reports in the bucket remember the others; what the file still has would begin again.
+    others = [experiment for experiment in ended if experiment.name not in file.experiments]
+    while (size := _size(after)) > MOST_RECORD_BYTES and others:
+        ended.remove(others.pop(0))
         after = before.changed([*ended, *live])
     if size > MOST_RECORD_BYTES:
         text = "the variants with changes are {size:,} bytes together, and may be {most:,}: name fewer experiments"
@@ -274,7 +277,7 @@ def _holdout(
     slices = (Slice(HELD_OUT, 0, share, starts), Slice("personalized", share, SCALE, starts))
     holdout = Experiment(
         name=quarter.name,
-        hypothesis="Personal lists bring more than bestsellers.",
+        hypothesis=HOLDOUT_HYPOTHESIS,
         owner="holdout",
         placements=tuple(names),
         control=HELD_OUT,
@@ -370,8 +373,13 @@ def _grows_alike(experiment: Experiment, weights: Mapping[str, float]) -> bool:
     return all(abs(part - factor * experiment.weight(name)) <= factor for name, part in parts.items())
 
 
-def _ended(before: Experiments, live: Iterable[Experiment], now: int) -> list[Experiment]:
-    """Return what has ended, and what the file no longer has: it stops if it ran, and goes if it never did."""
+def _ended(
+    before: Experiments, live: Iterable[Experiment], now: int, names_in_file: Collection[str]
+) -> list[Experiment]:
+    """Return what has ended, and what the file no longer has: it stops if it ran, and goes if it never did.
+
+    Of what the file no longer has, the newest are kept.
+    """
     names = {experiment.name for experiment in live}
     ended: list[Experiment] = []
     for experiment in before.experiments:
@@ -379,11 +387,13 @@ def _ended(before: Experiments, live: Iterable[Experiment], now: int) -> list[Ex
             continue
         if experiment.runs(now) or (experiment.waits and experiment.stopped_at is None):
             # What still waits may have a campaign by now, which goes when the record says so.
-            ended.append(experiment.stopped(now, "it was left out of the file"))
+            ended.append(experiment.stopped(now, LEFT_OUT))
         elif now >= experiment.last_second:
             is_over = now >= experiment.last_second + _SERVED_SECONDS
             ended.append(experiment.as_ended() if is_over else experiment)
-    return sorted(ended, key=lambda experiment: experiment.last_second)[-MOST_ENDED:]
+    ended.sort(key=lambda experiment: experiment.last_second)
+    others = [experiment.name for experiment in ended if experiment.name not in names_in_file]
+    return [experiment for experiment in ended if experiment.name not in others[:-MOST_ENDED]]
 
 
 def get(client: "DynamoDBClient", table: str, shop: str, *, stale: bool = False) -> Experiments:

@@ -87,7 +87,7 @@ def begin(begun: Begun, settings: gate.Ramp, now: int) -> Experiment:
     )
     experiment = Experiment(
         name=name_of(begun.run),
-        hypothesis=f"The new version of {begun.recipe} does no harm.",
+        hypothesis=hypothesis(begun.recipe),
         owner="gate",
         placements=begun.placements,
         control=variants[0].name,
@@ -102,6 +102,11 @@ def begin(begun: Begun, settings: gate.Ramp, now: int) -> Experiment:
         ramp=ramp,
     )
     return grown(experiment, now)
+
+
+def hypothesis(recipe: str) -> Text:
+    """Return what a ramp is to show."""
+    return Text("experiment.ramp-hypothesis", "The new version of {recipe} does no harm.", recipe=recipe)
 
 
 def grown(experiment: Experiment, now: int) -> Experiment:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from personalization.experiments import picture, preferences, ramps, sentences
+from personalization.experiments import following, picture, preferences, ramps, sentences
 from personalization.experiments.announcing import News
 from personalization.experiments.days import looks, units
 from personalization.experiments.days.aggregating import Made, day_of
+from personalization.experiments.days.links import MOST_OTHERS
 from personalization.experiments.days.looks import Course
 from personalization.experiments.experiment import INTERLEAVED, SCALE, Experiment
 from personalization.experiments.ramps import Seen
@@ -97,6 +98,8 @@ def judge(experiment: Experiment, made: Made, now: datetime) -> Judged:
         shown=shown,
         unexposed=unexposed,
         robots=course.robots,
+        crowds=len(made.links.crowds),
+        most_others=MOST_OTHERS,
         silent_days=tuple(_silent_days(experiment, made, course, now)),
     )
     scale = Scale(users_a_month=_users_a_month(experiment, course), revenues=course.money)
@@ -122,6 +125,8 @@ def _judge_ramp(experiment: Experiment, made: Made, now: datetime) -> Judged:
         shown=shown,
         unexposed=unexposed,
         robots=course.robots,
+        crowds=len(made.links.crowds),
+        most_others=MOST_OTHERS,
         silent_days=tuple(_silent_days(experiment, made, course, now)),
     )
     design = Design(
@@ -144,7 +149,7 @@ def _judge_preference(experiment: Experiment, made: Made, now: datetime) -> Judg
     over = [day for day in sorted(rows) if day < now.date()]
     whole = preferences.whole(rows)
     course = looks.course(whole, (INTERLEAVED,), (), 0)
-    seen = preferences.see(experiment, rows, over, looks.robots(list(whole.values())))
+    seen = preferences.see(experiment, rows, over, units.robots(whole.values()))
     shown, unexposed = units.unexposed(whole[day] for day in over)
     facts = Facts(
         periods=(),
@@ -167,9 +172,9 @@ def _judge_preference(experiment: Experiment, made: Made, now: datetime) -> Judg
 
 def news(experiment: Experiment, judged: Judged, now: datetime) -> Iterator[tuple[str, News, str]]:
     """Yield what is to be announced, once: a name of it, its kind, and what is said with it."""
-    yield "started", "started", experiment.hypothesis
+    yield "started", "started", _own_words(experiment, experiment.hypothesis, judged)
     if experiment.stopped_at is not None:
-        yield "stopped", "stopped", experiment.stopped_because
+        yield "stopped", "stopped", _own_words(experiment, experiment.stopped_because, judged)
     if experiment.ramp is not None:
         if experiment.runs(now.timestamp()):
             yield f"ramped {len(experiment.ramp.since)}", "ramped", ramps.step_said(experiment)
@@ -195,7 +200,7 @@ def document(
         "currency": made.currency or "",
         "shop": shop,
         "experiment": experiment.name,
-        "hypothesis": experiment.hypothesis,
+        "hypothesis": _own_words(experiment, experiment.hypothesis, judged),
         "owner": experiment.owner,
         "placements": list(experiment.placements),
         "control": experiment.control,
@@ -204,7 +209,7 @@ def document(
         "startsAt": _moment(experiment.starts_at),
         "endsAt": _moment(experiment.ends_at),
         "stoppedAt": _moment(experiment.stopped_at) if experiment.stopped_at is not None else None,
-        "stoppedBecause": experiment.stopped_because,
+        "stoppedBecause": _own_words(experiment, experiment.stopped_because, judged),
         "state": state,
         "daysLeft": -(-left // 86_400),
         "whole": made.whole,
@@ -231,8 +236,8 @@ def document(
         "counted": {
             "orders": course.orders,
             "cap": course.cap,
-            "foreign": dict(made.foreign),
-            "unvalued": made.unvalued,
+            "foreign": made.foreign_of(experiment),
+            "unvalued": made.unvalued_of(experiment),
             "double": course.double,
             "robots": course.robots,
             "shown": judged.facts.shown,
@@ -240,6 +245,14 @@ def document(
         },
         "announced": [],
     }
+
+
+def _own_words(experiment: Experiment, stored: str, judged: Judged) -> str:
+    """Return a stored sentence with its translations, where it is one of ours: the record has its English alone."""
+    ours = [following.HOLDOUT_HYPOTHESIS, following.LEFT_OUT, judged.sentence]
+    if experiment.ramp is not None:
+        ours += [ramps.hypothesis(experiment.ramp.recipe), ramps.late(experiment)]
+    return next((text for text in ours if text == stored), stored)
 
 
 def page(report: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 """Make a shop's days up to today: of all its units, and of each of its experiments."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol, Self
@@ -19,6 +19,8 @@ from personalization.experiments.experiment import Experiment
 
 SETTLED = timedelta(days=2)
 """How long a day is made again: files of events and of exposures may come late."""
+LATE = timedelta(days=7)
+"""How late orders may come by a drop and still count for placements, on the oldest day that is still made again."""
 _DAY = timedelta(days=1)
 
 
@@ -37,8 +39,22 @@ class Made:
     """Days with events."""
     whole: bool
     """Whether all days up to today are made; otherwise the next round goes on."""
+    days: Mapping[date, ShopDay] = field(default_factory=dict)
+    """What is known of the shop's days, without their rows."""
     links: Links = field(default_factory=Links)
     """Which names are one unit's; the rows have one for each."""
+
+    def foreign_of(self, experiment: Experiment) -> dict[str, int]:
+        """Return the lines by another currency on the days of an experiment."""
+        return _foreign(self._days_of(experiment))
+
+    def unvalued_of(self, experiment: Experiment) -> int:
+        """Return the lines without a value on the days of an experiment."""
+        return sum(day.unvalued for day in self._days_of(experiment))
+
+    def _days_of(self, experiment: Experiment) -> list[ShopDay]:
+        first, last = day_of(experiment.starts_at), day_of(experiment.last_second)
+        return [shop_day for day, shop_day in self.days.items() if first <= day <= last]
 
     def without(self, digests: Collection[str]) -> Self:
         """Return the days without some units, and those that are one with them."""
@@ -110,7 +126,9 @@ def make(
     if companion is not None:
         day = min(day, companion.first)
     settled = _settled_days(files, day, today)
-    calendar = _calendar(day, min(starts.values(), default=today), today, settled)
+    # Orders that come late count for placements, and for an experiment by their own time alone.
+    start = min([*starts.values(), today if companion is None else today - SETTLED - LATE])
+    calendar = _calendar(day, start, today, settled)
     imported = units.left(_imported(files, rules, calendar, late, today), erased)
     while day <= today and not late():
         is_settled = day < today - SETTLED
@@ -125,18 +143,17 @@ def make(
         joins = companion is not None and companion.first <= day and (not is_settled or companion.needs(day))
         if shop_day is None or missing or joins:
             copies = files.copies(day, rules)
-            orders = imported.filter(pl.col("day") == day)
-            accepted = events.accepted(copies, rules, _remembered(shop_days), orders)
-            viewable = events.impressions(files.impressions(day), rules.variants_in)
             exposed = files.exposures(day) if shop_day is None or missing else exposed
+            if shop_day is None:
+                made_links = links_of(exposed, copies)
+                erased = _leaving(files, made_links, erased)
+                made_links = units.left(made_links, erased)
+                files.put_table("links", day, made_links, settled=is_settled)
+                links.add(made_links)
+            orders = imported.filter(pl.col("day") == day)
+            accepted = events.accepted(copies, rules, _remembered(shop_days, links), orders)
+            viewable = events.impressions(files.impressions(day), rules.variants_in)
         if shop_day is None and accepted is not None:
-            made_links = links_of(exposed, copies)
-            if erased:
-                # Nothing told of the visitor when the user was erased: they leave together.
-                erased = Links([made_links]).all_of(erased)
-            made_links = units.left(made_links, erased)
-            files.put_table("links", day, made_links, settled=is_settled)
-            links.add(made_links)
             shop_day = _shop_day(accepted, viewable, erased, settled=is_settled)
             files.put_shop_day(day, shop_day)
         if companion is not None and joins and accepted is not None and viewable is not None:
@@ -162,17 +179,29 @@ def make(
         shop_days[day] = shop_day if shop_day is not None else ShopDay(rows=pl.DataFrame(schema=units.SHOP_DAY))
         day += _DAY
     first = min(starts.values(), default=today if companion is None else companion.first)
-    since = [shop_days[day] for day in shop_days if day >= first]
-    foreign: Counter[str] = sum((Counter(shop_day.foreign) for shop_day in since), Counter())
     return Made(
         rows={name: {day: links.joined(made) for day, made in days.items()} for name, days in rows.items()},
         currency=_currency(shop_days),
-        foreign=dict(sorted(foreign.items())),
-        unvalued=sum(shop_day.unvalued for shop_day in since),
+        foreign=_foreign(shop_day for day, shop_day in shop_days.items() if day >= first),
+        unvalued=sum(shop_day.unvalued for day, shop_day in shop_days.items() if day >= first),
+        days={day: replace(shop_day, rows=shop_day.rows.clear()) for day, shop_day in shop_days.items()},
         busy=frozenset(day for day, shop_day in shop_days.items() if shop_day.rows["events"].sum()),
         whole=day > today,
         links=links,
     )
+
+
+def _leaving(files: DayFiles, made_links: pl.DataFrame, erased: set[str]) -> set[str]:
+    """Return who was erased, with the visitors of whom nothing told when the user was: they leave all days."""
+    linked = Links([made_links]).all_of(erased)
+    if more := linked - erased:
+        files.forget(more)
+    return linked
+
+
+def _foreign(shop_days: Iterable[ShopDay]) -> dict[str, int]:
+    foreign: Counter[str] = sum((Counter(shop_day.foreign) for shop_day in shop_days), Counter())
+    return dict(sorted(foreign.items()))
 
 
 def _settled_days(files: DayFiles, first: date, today: date) -> dict[date, ShopDay]:
@@ -199,8 +228,8 @@ def _imported(files: DayFiles, rules: Rules, calendar: Calendar, late: Callable[
     return imported
 
 
-def _remembered(shop_days: Mapping[date, ShopDay]) -> events.Remembered:
-    return events.Remembered([made.rows for made in shop_days.values()], _currency(shop_days))
+def _remembered(shop_days: Mapping[date, ShopDay], links: Links) -> events.Remembered:
+    return events.Remembered([made.rows for made in shop_days.values()], _currency(shop_days), links)
 
 
 def _shop_day(accepted: Events, viewable: pl.DataFrame | None, erased: Collection[str], *, settled: bool) -> ShopDay:

@@ -138,13 +138,19 @@ class Remembered:
     days: Sequence[pl.DataFrame] = ()
     """As `units.shop_day` returns them."""
     currency: str | None = None
+    links: Links = field(default_factory=Links)
+    """Who is one unit: a page told an order of the visitor, and the next day the shop's server of the user."""
 
     def seen(self, units: pl.Series) -> pl.DataFrame:
-        """Return the orders of some units and their lines, by hash."""
+        """Return the orders of some units, and of all that are linked with them, with their lines, by hash."""
+        names = self.links.joined(pl.DataFrame({"name": units, "unit": units}))
         empty = pl.DataFrame(schema={"unit": pl.String, "seen": pl.UInt64})
-        is_wanted = pl.col("unit").is_in(units.implode())
-        days = (rows.filter(is_wanted).select("unit", "seen").explode("seen").drop_nulls() for rows in self.days)
-        return pl.concat([empty, *days]).unique()
+        is_wanted = pl.col("unit").is_in(names["unit"].implode())
+        days = (
+            self.links.joined(rows.select("unit", "seen")).filter(is_wanted).explode("seen").drop_nulls()
+            for rows in self.days
+        )
+        return pl.concat([empty, *days]).unique().join(names, on="unit").select(pl.col("name").alias("unit"), "seen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

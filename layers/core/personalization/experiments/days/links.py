@@ -3,8 +3,11 @@
 
 An exposure that names a user beside its unit links the two, and so does an event with a user and a visitor. All that is
 linked is one unit, whose figures are added up; if it saw two variants, it is counted as such and left out.
+
+An id that many people share, such as one for all guests, links nobody: it would make one unit of all their browsers.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 
 import polars as pl
@@ -13,24 +16,46 @@ LINKS = pl.Schema({"unit": pl.String(), "other": pl.String()})
 """Two digests of one unit."""
 LINK = "#link"
 """The kind of rows of copies that are links."""
+MOST_OTHERS = 30
+"""The most others that a digest may be linked with: browsers of a user, private windows too, or users of a browser."""
 
 
 class Links:
     """The links of a shop, as sets of digests that are joined."""
 
     def __init__(self, links: Iterable[pl.DataFrame] = ()) -> None:
+        self._rows: list[pl.DataFrame] = []
         self._parents: dict[str, str] = {}
+        self._numbers = Counter[str]()
         self._renames: pl.DataFrame | None = None
+        self.crowds: set[str] = set()
+        """Digests that are linked with more others than one person has, such as an id for all guests."""
         for rows in links:
             self.add(rows)
 
     def add(self, rows: pl.DataFrame) -> None:
         """Add links (`LINKS`)."""
+        self._rows.append(rows)
+        crowds = len(self.crowds)
+        self._join(rows)
+        while len(self.crowds) > crowds:
+            # What they have joined falls apart.
+            crowds = len(self.crowds)
+            self._parents.clear()
+            self._numbers.clear()
+            self._renames = None
+            for earlier in self._rows:
+                self._join(earlier)
+
+    def _join(self, rows: pl.DataFrame) -> None:
         for unit, other in rows.iter_rows():
             first, second = sorted((self.unit(unit), self.unit(other)))
-            if first != second:
-                self._parents[second] = first
-                self._renames = None
+            if first == second or unit in self.crowds or other in self.crowds:
+                continue
+            self._parents[second] = first
+            self._renames = None
+            self._numbers.update((unit, other))
+            self.crowds.update(name for name in (unit, other) if self._numbers[name] > MOST_OTHERS)
 
     def unit(self, digest: str) -> str:
         """Return the digest that stands for all that are linked with one."""

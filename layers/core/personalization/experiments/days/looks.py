@@ -12,8 +12,6 @@ from personalization.experiments.days import units
 from personalization.experiments.statistics.checks import Period
 from personalization.experiments.statistics.sums import HAS_PAST, USERS, Matrix, Sums
 
-ROBOT_EVENTS, ROBOT_ORDERS = 1_000, 50
-"""More of them on one day than a person makes."""
 CAP = 0.999
 """The share of orders whose value is counted whole where revenue is winsorized."""
 COLUMNS = (
@@ -90,8 +88,8 @@ def course(
     """
     ordered = sorted(rows)
     every = [rows[day].drop_nulls("variant") for day in ordered]
-    double, busy = _in_two(every), robots(every)
-    left_out = pl.concat([double, busy]).unique()
+    double, robots = _in_two(every), units.robots(every)
+    left_out = pl.concat([double, robots]).unique()
     cap = _cap(every)
     figures = [_figures(frame, cap).filter(~pl.col("unit").is_in(left_out.implode())) for frame in every]
     summed = pl.DataFrame(schema={"unit": pl.String, "variant": pl.String, **dict.fromkeys(_ADDED, pl.Float64)})
@@ -109,7 +107,7 @@ def course(
         days=tuple(days),
         looks=tuple(looks),
         double=double.len(),
-        robots=busy.len(),
+        robots=robots.len(),
         cap=cap,
         orders=orders,
         exposures={day.isoformat(): _by_variant(frame, "exposures") for day, frame in zip(ordered, every, strict=True)},
@@ -208,13 +206,6 @@ def _matrix(columns: Sequence[str], cells: Mapping[tuple[str, str], float]) -> M
 def _in_two(days: Sequence[pl.DataFrame]) -> pl.Series:
     first = units.firsts(days)
     return first.group_by("unit").len().filter(pl.col("len") > 1)["unit"]
-
-
-def robots(days: Sequence[pl.DataFrame]) -> pl.Series:
-    """Return the units that did more on a day than a person does."""
-    is_robot = (pl.col("events") > ROBOT_EVENTS) | (pl.col("orders") > ROBOT_ORDERS)
-    names = [pl.Series("unit", [], pl.String), *(rows.filter(is_robot)["unit"] for rows in days)]
-    return pl.concat(names).unique()
 
 
 def _cap(days: Sequence[pl.DataFrame]) -> float | None:

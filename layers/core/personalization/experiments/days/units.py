@@ -11,6 +11,8 @@ import polars as pl
 
 from personalization.experiments.days.events import OUTCOMES, VIEWABLE, Events, shaped
 
+ROBOT_EVENTS, ROBOT_ORDERS = 1_000, 50
+"""More of them on one day than a person makes."""
 PAST_DAYS = 14
 """The whole days before a unit's first one, which are its past."""
 _AMOUNTS, _COUNTS = ("items", "itemsBack", "money", "returned"), ("clicks", "carts")
@@ -168,6 +170,19 @@ def left(rows: pl.DataFrame, units: Collection[str]) -> pl.DataFrame:
         return rows
     names = [name for name in ("unit", "other") if name in rows.columns]
     return rows.filter(~pl.any_horizontal(pl.col(names).is_in(list(units))))
+
+
+def robots(days: Iterable[pl.DataFrame]) -> pl.Series:
+    """Return the units that did more on one of some days than a person does."""
+    is_robot = (pl.col("events") > ROBOT_EVENTS) | (pl.col("orders") > ROBOT_ORDERS)
+    names = [pl.Series("unit", [], pl.String), *(rows.filter(is_robot)["unit"] for rows in days)]
+    return pl.concat(names).unique()
+
+
+def busiest(accepted: Events) -> pl.Series:
+    """Return the robots among a day's events."""
+    orders = accepted.outcomes.group_by("unit").agg(pl.col("orders").sum())
+    return robots([accepted.units.join(orders, on="unit", how="left")])
 
 
 def _bought(lines: pl.DataFrame) -> pl.DataFrame:

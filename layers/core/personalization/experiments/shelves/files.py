@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from personalization.experiments.days import units
 from personalization.experiments.days.events import Events
 from personalization.experiments.days.files import DayFiles
 from personalization.experiments.days.links import Links
@@ -43,14 +44,16 @@ class ShelfFiles:
         return day not in self._settled
 
     def made(self, day: date, accepted: Events, viewable: pl.DataFrame, links: Links, *, settled: bool) -> None:
+        joined = accepted.joined(links)
         # Whoever clicked before a login may be somebody who objects.
-        rules = replace(self._rules, left_out=links.all_of(self._rules.left_out))
+        left_out = links.all_of(self._rules.left_out).union(units.busiest(joined))
+        rules = replace(self._rules, left_out=left_out)
         before = (
             links.joined(placement_days.needed(rows, earlier, day, rules.window))
             for earlier, rows in sorted(self._touches.items())
             if earlier < day
         )
-        done = placement_days.shelf_day(accepted.joined(links), links.joined(viewable), before, rules)
+        done = placement_days.shelf_day(joined, links.joined(viewable), before, rules)
         self._touches[day] = done.touches
         # The second one says that both are there.
         self._files.put_table(PLACEMENTS, day, done.rows, settled=settled)

@@ -17,7 +17,7 @@ MOST_LOST = 0.01
 """The same, of users who were shown a variant's lists and have no exposure."""
 LEAST_CONVERTED = 150
 """Users of a variant who converted, below which nothing is decided."""
-Name = Literal["sampleRatio", "doubleExposure", "lostExposures", "tooLittleData", "robots", "novelty"]
+Name = Literal["sampleRatio", "doubleExposure", "lostExposures", "tooLittleData", "robots", "crowds", "novelty"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,10 @@ class Facts:
     """Days with events of the experiment's lists, and no exposure at all."""
     robots: int = 0
     """Users who did more than a person does; they are in no sums."""
+    crowds: int = 0
+    """Ids of users or of browsers that many share, and which are therefore not joined."""
+    most_others: int = 0
+    """How many one may be linked with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,13 @@ def _findings(facts: Facts, converted: Mapping[str, int], days: float) -> Iterat
     if facts.robots:
         text = "Left out, as no person does so much: {users:,} {users:user|users}."
         yield Finding(name="robots", hides=False, text=Text("experiment.robots-out", text, users=facts.robots))
+    if facts.crowds:
+        text = (
+            "More than {most:,} browsers or users share one id, as with one for all guests, so that it is joined with "
+            "none of them: {ids:,} such {ids:id|ids}."
+        )
+        told = Text("experiment.crowds", text, most=facts.most_others, ids=facts.crowds)
+        yield Finding(name="crowds", hides=False, text=told)
 
 
 def sample_ratio(periods: Sequence[Period]) -> float:
