@@ -31,10 +31,10 @@ NOTE = (
 )
 
 
-def ordered(step: int = 1, begin: int = 0) -> Iterator[Row]:
+def ordered(step: int = 1, begin: int = 0, shoppers: int = 120) -> Iterator[Row]:
     """The shop with each shopper's rows numbered in place of dated."""
     counts: dict[str, int] = {}
-    for user, item, _, kind in shop():
+    for user, item, _, kind in shop(shoppers=shoppers):
         counts[user] = counts.get(user, -1) + 1
         yield user, item, begin + step * counts[user], kind
 
@@ -43,7 +43,9 @@ def ordered(step: int = 1, begin: int = 0) -> Iterator[Row]:
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A whole evaluation of positions, from the command line."""
     folder = tmp_path_factory.mktemp("positions")
-    ended = command(write(folder / "interactions.csv", ordered()), "--json", "--html", str(folder / "r.html"))
+    ended = command(
+        write(folder / "interactions.csv", ordered(shoppers=60)), "--json", "--html", str(folder / "r.html")
+    )
     assert ended.returncode == 0, ended.stderr
     told: dict[str, Any] = json.loads(ended.stdout)
     return told
