@@ -513,7 +513,7 @@ def test_an_evaluation_is_told_in_the_shops_language(report: dict[str, Any]) -> 
     assert shown == {}
 
 
-def tempted(days: int = 40, shoppers: int = 200) -> list[Row]:
+def tempted(days: int = 40, shoppers: int = 145) -> list[Row]:
     """Users buy what follows in their own category, and look at anything right before."""
     rng = random.Random(3)  # noqa: S311 - no secret
     rows = []
