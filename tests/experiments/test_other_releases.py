@@ -2,6 +2,7 @@
 """Experiments that show another release: what they wait for, what they cost, who sees it, and what ends them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -84,6 +85,15 @@ def stored(table: "DynamoDBClient") -> Experiment:
     return only
 
 
+def long_ago(table: "DynamoDBClient") -> Experiment:
+    """Store the experiment as if it had been planned for ten weeks before, and return it."""
+    every, back = following.get(table, TABLE, "demo"), int(timedelta(weeks=10).total_seconds())
+    (only,) = every.experiments
+    earlier = replace(only, starts_at=only.starts_at - back, ends_at=only.ends_at - back)
+    following.put(table, TABLE, every.changed([earlier]))
+    return earlier
+
+
 def test_it_waits_for_its_campaign_says_the_price_and_begins_when_that_is_there(
     drops: Start, personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
@@ -146,11 +156,8 @@ def test_left_out_while_it_waits_it_leaves_no_campaign_and_its_name_is_free(
     assert stored(table).runs(datetime.now(UTC).timestamp())
 
 
-def test_it_ends_when_every_user_gets_its_release(
-    drops: Start, personalize: FakePersonalize, table: "DynamoDBClient"
-) -> None:
-    drops(FILE)
-    a_round(personalize, "ACTIVE")
+def promote_the_other(personalize: FakePersonalize) -> None:
+    """Give the version of `run-0` to every user."""
     plan = load("judge_release_judge")["plan"] | {"run": "run-0"}
     personalize.reset()
     tracker = {"eventTrackerArn": f"{ARN}:event-tracker/0badcafe", "status": "ACTIVE"}
@@ -158,7 +165,26 @@ def test_it_ends_when_every_user_gets_its_release(
     personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
     promoted = {"alias": UP, "solutionVersionArn": OLD, "run": "run-0", "campaignArn": FIRST}
     update({"step": "release", "plan": plan, "campaigns": [promoted], "promotedBy": "run-0"}, None)
+
+
+def test_it_ends_when_every_user_gets_its_release(
+    drops: Start, personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    drops(FILE)
+    a_round(personalize, "ACTIVE")
+    promote_the_other(personalize)
     assert stored(table).stopped_because == "every user gets its release"
+    release_store.put(table, TABLE, RELEASE)
+
+
+def test_one_that_has_ended_is_not_stopped_by_the_promotion_of_what_it_proved(
+    drops: Start, personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    drops(FILE)
+    a_round(personalize, "ACTIVE")
+    ended = long_ago(table)
+    promote_the_other(personalize)
+    assert stored(table) == ended
     release_store.put(table, TABLE, RELEASE)
 
 

@@ -172,6 +172,10 @@ class Experiment:
     def runs(self, now: float) -> bool:
         return not self.waits and self.starts_at <= now < self.last_second
 
+    def is_over(self, now: float) -> bool:
+        """Return whether it has ended; what waits has not begun, however late it is."""
+        return not (self.waits and self.stopped_at is None) and now >= self.last_second
+
     def variant(self, name: str) -> Variant:
         return next(variant for variant in self.variants if variant.name == name)
 

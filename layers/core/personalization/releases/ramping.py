@@ -145,7 +145,7 @@ def end(dynamodb: "DynamoDBClient", table: str, release: ReleaseRecord, now: dat
         following.change(dynamodb, table, release.shop, before=experiment, after=after)
     for experiment in following.get(dynamodb, table, release.shop).experiments:
         other = experiment.release_variant
-        if other and experiment.stopped_at is None and release.versions.get(other.recipe) == other.version:
+        if other and not experiment.is_over(now.timestamp()) and release.versions.get(other.recipe) == other.version:
             after = experiment.stopped(int(now.timestamp()), "every user gets its release")
             following.change(dynamodb, table, release.shop, before=experiment, after=after)
 
