@@ -141,6 +141,20 @@ def test_a_campaign_that_is_still_being_deleted_is_waited_for(
     assert a_round(personalize) == ["CreateCampaign"]
 
 
+def test_the_campaign_of_what_waited_past_its_time_is_not_deleted_as_left_over(
+    drops: Start, drop: Drop, personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    drops(FILE)
+    long_ago(table)
+    # A refused file changes nothing: nor does it give what waits another time.
+    drop("drops/demo/experiments.yaml", "experiments: 1\n")
+    assert a_round(personalize, "CREATE IN_PROGRESS") == []
+    assert a_round(personalize, "ACTIVE") == []
+    begun = stored(table)
+    assert begun.runs(datetime.now(UTC).timestamp())
+    assert begun.ends_at - begun.starts_at == timedelta(weeks=2).total_seconds()
+
+
 def test_left_out_while_it_waits_it_leaves_no_campaign_and_its_name_is_free(
     drops: Start, personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:

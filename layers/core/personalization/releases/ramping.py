@@ -49,9 +49,8 @@ def ramping_run(dynamodb: "DynamoDBClient", table: str, shop: str, run: str, now
 
 def compared(dynamodb: "DynamoDBClient", table: str, shop: str, recipe: str, now: datetime) -> str:
     """Return the experiment of the shop's file that has the second campaign of a recipe; empty without one."""
-    stamp = now.timestamp()
     stored = following.get(dynamodb, table, shop).experiments
-    live = (experiment for experiment in stored if experiment.release_variant and stamp < experiment.last_second)
+    live = (experiment for experiment in stored if experiment.release_variant and not experiment.is_over(now.timestamp()))
     return next((experiment.name for experiment in live if experiment.second_campaign_of == recipe), "")
 
 
@@ -173,7 +172,7 @@ def tidy(
     every = following.get(dynamodb, table, shop).experiments
     stored = [experiment for experiment in every if experiment.second_campaign_of]
     latest = now.timestamp() - FORGOTTEN.total_seconds()
-    if any(experiment.last_second > latest for experiment in stored):
+    if any(not experiment.is_over(latest) for experiment in stored):
         return ()
     judged = release_store.judged_runs(dynamodb, table, shop)
     recipes = {experiment.second_campaign_of for experiment in stored}
