@@ -20,7 +20,7 @@ from tests.experiments.test_experiments import SETTINGS, answer_of, experiment, 
 from tests.handlers import containers
 from tests.handlers.fakes import ARN, FakePersonalize
 from tests.handlers.queues import Context
-from tests.handlers.samples import RELEASE, TABLE, Drop, load
+from tests.handlers.samples import BUCKET, RELEASE, TABLE, Drop, load
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -95,7 +95,7 @@ def long_ago(table: "DynamoDBClient") -> Experiment:
 
 
 def test_it_waits_for_its_campaign_says_the_price_and_begins_when_that_is_there(
-    drops: Start, personalize: FakePersonalize, table: "DynamoDBClient"
+    drops: Start, personalize: FakePersonalize, bucket: "S3Client", table: "DynamoDBClient"
 ) -> None:
     drops(FILE)
     waiting = stored(table)
@@ -122,6 +122,7 @@ def test_it_waits_for_its_campaign_says_the_price_and_begins_when_that_is_there(
     release_store.delete(table, TABLE, "demo", "candidate#run-0")
     a_round(personalize, "ACTIVE")
     assert stored(table) == begun
+    assert refusal(bucket) == ""
 
 
 def test_a_quota_is_told_while_it_waits(drops: Start, personalize: FakePersonalize, table: "DynamoDBClient") -> None:
@@ -153,6 +154,19 @@ def test_the_campaign_of_what_waited_past_its_time_is_not_deleted_as_left_over(
     begun = stored(table)
     assert begun.runs(datetime.now(UTC).timestamp())
     assert begun.ends_at - begun.starts_at == timedelta(weeks=2).total_seconds()
+
+
+def test_a_start_that_passes_and_a_release_that_is_forgotten_while_it_waits_are_no_faults(
+    drops: Start, bucket: "S3Client", table: "DynamoDBClient"
+) -> None:
+    now = datetime.now(UTC)
+    drops(FILE.replace("weeks: 2", f"start: {now.isoformat()}\n    weeks: 2"))
+    release_store.delete(table, TABLE, "demo", "candidate#run-0")
+    following.follow(table, bucket, TABLE, BUCKET, shop="demo", now=now + timedelta(days=3))
+    waiting = stored(table)
+    assert waiting.waits
+    assert waiting.release_variant is not None
+    assert waiting.release_variant.version == OLD
 
 
 def test_left_out_while_it_waits_it_leaves_no_campaign_and_its_name_is_free(

@@ -111,12 +111,15 @@ def decided(before: Experiments, file: ExperimentsFile, state: ShopState, now: d
             text = "runs, so that only weights may change: leave it out to stop it, and begin one of another name"
             problems.append(at(f"experiments.{name}", Text("experiments.runs", text)))
             continue
-        faults = list(_faults(name, wanted, state))
-        if not faults and not runs:
+        # What was accepted stays so, also where its start passes while it waits, and where its release is forgotten.
+        waits = was is not None and was.waits != "" and was.stopped_at is None
+        held = was is not None and (runs or waits) and was.definition == wanted.definition
+        faults = list(_faults(name, wanted, state, held=held))
+        if not faults and not held:
             faults = list(_not_startable(name, wanted, file, now, state))
         problems += faults
         if not faults:
-            live.append(_made(name, wanted, file, state=state, now=now, was=was))
+            live.append(_made(name, wanted, file, state=state, now=now, was=was if held else None))
     problems += [*_on_one_shelf(live), *_on_one_campaign(live, before, stamp)]
     if not problems:
         live, problems = _shared_out(live, file, _ended(before, live, stamp, file.experiments), stamp)
@@ -144,8 +147,8 @@ def _size(experiments: Experiments) -> int:
     return len(str(experiments.as_record()).encode(errors="replace"))
 
 
-def _faults(name: str, wanted: ExperimentSettings, state: ShopState) -> Iterator[Text]:
-    """Return what settings and release cannot do of an experiment."""
+def _faults(name: str, wanted: ExperimentSettings, state: ShopState, *, held: bool) -> Iterator[Text]:
+    """Return what settings and release cannot do of an experiment; `held` is one that runs or waits already."""
     path = f"experiments.{name}"
     if problems := document.find_errors(name, wanted, state.settings):
         yield from problems
@@ -154,7 +157,7 @@ def _faults(name: str, wanted: ExperimentSettings, state: ShopState) -> Iterator
     if release is None:
         yield at(path, Text("experiments.no-release", "the shop has no release yet: drop its files first"))
         return
-    if wanted.release and (faults := list(_no_release(wanted, state, release))):
+    if wanted.release and not held and (faults := list(_no_release(wanted, state, release))):
         yield from (at(path, fault) for fault in faults)
         return
     made = document.variants(wanted, state.settings, release.context_columns, state.other(wanted))
@@ -212,17 +215,22 @@ def _made(
     now: datetime,
     was: Experiment | None,
 ) -> Experiment:
-    """Return an experiment, still with the times and the slices that it has if it runs."""
+    """Return an experiment, still with the times and the slices that it has if it runs.
+
+    Args:
+        name, wanted, file, state, now: what the file says of it, and when.
+        was: the experiment as it runs or waits; None for one that is new.
+    """
     starts, ends = wanted.times(now, file.timezone)
-    if was is not None and not was.runs(now.timestamp()):
-        was = None
-    if was is not None:
-        starts, ends = was.starts_at, was.ends_at
     context = state.release.context_columns if state.release else ()
     variants = document.variants(wanted, state.settings, context, state.other(wanted))
     if was is not None and was.release_variant is not None:
         # What its second campaign shows stays, whatever becomes of the record of that release.
         variants = was.variants
+    if was is not None and was.waits:
+        was = None
+    if was is not None:
+        starts, ends = was.starts_at, was.ends_at
     waits = _price(wanted, state.settings, ends - starts) if wanted.release and was is None else ""
     return Experiment(
         name=name,
