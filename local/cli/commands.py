@@ -336,8 +336,13 @@ def token(options: Namespace, terminal: Terminal) -> None:
     home = Home(options.run_dir)
     state = require(home)
     request = {"userToken": login.user_token(home, state, options.user, time.time())} if options.user else {}
-    answer = urllib3.request("POST", f"{state.browser_api}/shops/{options.shop}/sessions", json=request, retries=False)
-    body = answer.json()
+    address = f"{state.browser_api}/shops/{options.shop}/sessions"
+    try:
+        answer = client(options).http.request("POST", address, json=request)
+        body = answer.json()
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
+        text = f"the browsers' API does not answer in JSON, or not at all: {error}; see `python -m local logs cloud`"
+        raise LocalError(text) from error
     if answer.status != 201:
         raise LocalError(f"{answer.status} {body.get('detail')}")
     terminal.result({"url": state.browser_api, **body}, lambda: terminal.line(body["token"]))

@@ -207,9 +207,9 @@ def test_an_order_of_a_billion_decides_nothing(shop: Drop, bucket: "S3Client") -
 
     round_at(7.1)
 
-    own, best = report(bucket)["variants"]
-    assert own["revenuePerUser"] > 800_000
-    assert own["winsorizedPerUser"] == pytest.approx(best["winsorizedPerUser"], rel=0.1)
+    control, best = report(bucket)["variants"]
+    assert control["revenuePerUser"] > 800_000
+    assert control["winsorizedPerUser"] == pytest.approx(best["winsorizedPerUser"], rel=0.1)
     assert report(bucket)["verdict"]["state"] == "undecided"
 
 
