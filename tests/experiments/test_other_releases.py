@@ -7,16 +7,18 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from personalization.experiments import following
+from personalization.experiments import following, ramps
 from personalization.experiments.experiment import Experiment
 from personalization.shop.records import release_store
 from personalization.shop.records.release import Judged
+from personalization.shop.settings.gate import Ramp
 
 from functions.analyse_experiments.app import handler as analyse
 from functions.follow_settings.app import handler as follow
 from functions.get_recommendations import app
 from functions.update_campaign.app import handler as update
 from tests.experiments.test_experiments import SETTINGS, answer_of, experiment, refusal
+from tests.experiments.test_ramps import BEGUN
 from tests.handlers import containers
 from tests.handlers.fakes import ARN, FakePersonalize
 from tests.handlers.queues import Context
@@ -167,6 +169,26 @@ def test_a_start_that_passes_and_a_release_that_is_forgotten_while_it_waits_are_
     assert waiting.waits
     assert waiting.release_variant is not None
     assert waiting.release_variant.version == OLD
+
+
+def test_the_campaign_of_a_ramp_that_a_run_began_meanwhile_is_left_alone(
+    drops: Start, personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    drops(FILE)
+    judged = release_store.judged_run(table, TABLE, "demo", "run-0")
+    assert judged is not None
+    ramped = replace(judged, record="candidate#run-2", run="run-2", ramped=UP)
+    release_store.put(table, TABLE, ramped.as_record())
+    release_store.put(table, TABLE, {"shop": "demo", "record": "lease"})
+    assert a_round(personalize, "ACTIVE", "v2") == []
+    for record in ("lease", "candidate#run-2"):
+        release_store.delete(table, TABLE, "demo", record)
+    ramp = ramps.begin(replace(BEGUN, campaign=SECOND), Ramp(), int(datetime.now(UTC).timestamp()))
+    following.change(table, TABLE, "demo", before=None, after=ramp)
+    assert a_round(personalize, "ACTIVE", "v2") == []
+    waiting = following.get(table, TABLE, "demo").named("again")
+    assert waiting is not None
+    assert waiting.waits
 
 
 def test_left_out_while_it_waits_it_leaves_no_campaign_and_its_name_is_free(

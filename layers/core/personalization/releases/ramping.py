@@ -50,7 +50,9 @@ def ramping_run(dynamodb: "DynamoDBClient", table: str, shop: str, run: str, now
 def compared(dynamodb: "DynamoDBClient", table: str, shop: str, recipe: str, now: datetime) -> str:
     """Return the experiment of the shop's file that has the second campaign of a recipe; empty without one."""
     stored = following.get(dynamodb, table, shop).experiments
-    live = (experiment for experiment in stored if experiment.release_variant and not experiment.is_over(now.timestamp()))
+    live = (
+        experiment for experiment in stored if experiment.release_variant and not experiment.is_over(now.timestamp())
+    )
     return next((experiment.name for experiment in live if experiment.second_campaign_of == recipe), "")
 
 
@@ -59,7 +61,8 @@ def prepare(
 ) -> tuple[str, ...]:
     """Make the second campaigns that experiments wait for, and begin those whose campaign is there; return these.
 
-    An experiment says why its campaign cannot be made, such as for a quota, and waits on.
+    An experiment says why its campaign cannot be made, such as for a quota, and waits on. So it does while a ramp has
+    the campaign, or a run that may begin one.
 
     Raises:
         RetryLater: somebody else changed the shop's experiments meanwhile.
@@ -67,11 +70,12 @@ def prepare(
     stored = following.get(dynamodb, table, shop).experiments
     waiting = [experiment for experiment in stored if experiment.waits and experiment.stopped_at is None]
     release = release_store.release_record(dynamodb, table, shop) if waiting else None
+    ramped = _ramped(dynamodb, table, shop, now) if waiting else frozenset[str]()
     begun: list[str] = []
     for experiment in waiting:
         other = experiment.release_variant
         serving = release.campaigns.get(other.recipe) if release and other else None
-        if other is None or serving is None:
+        if other is None or serving is None or other.recipe in ramped:
             continue
         second = names.second_campaign(shop, other.recipe)
         wish = Wish(version=other.version, recipe=serving.recipe, earlier=serving.config)
@@ -92,6 +96,14 @@ def prepare(
         following.change(dynamodb, table, shop, before=experiment, after=after)
         begun.append(experiment.name)
     return tuple(begun)
+
+
+def _ramped(dynamodb: "DynamoDBClient", table: str, shop: str, now: datetime) -> frozenset[str]:
+    """Return the recipes whose second campaign a ramp has, or may get by the run that leads the shop."""
+    recipes = {ramp.second_campaign_of for ramp in running(dynamodb, table, shop, now)}
+    if release_store.get(dynamodb, table, shop, leases.RECORD) is not None:
+        recipes |= {run.ramped for run in release_store.judged_runs(dynamodb, table, shop)}
+    return frozenset(recipes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
