@@ -193,6 +193,22 @@ def test_items_on_screen_count_from_the_exposure_on() -> None:
     assert day.select("unit", "viewable").rows() == [(unit("u1"), 3)]
 
 
+def test_what_was_told_twice_counts_once_also_where_a_day_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("personalization.experiments.days.events._BLOCK", 1)
+    told = {"experiment": "home", "variant": "a", "unit": unit("u1"), "placement": "home"}
+    exposed = [json.dumps({**told, "at": (START + at) * 1000}).encode() for at in (5, 5, 7)]
+    seen = [
+        json.dumps({"unit": unit("u1"), "listId": "l1", "itemIds": items, "at": (START + at) * 1000}).encode()
+        for items, at in ((["i1", "i2"], 5), (["i1", "i2"], 5), (["i2", "i3"], 7))
+    ]
+
+    exposures = events.exposures(exposed, DAY)
+    on_screen = events.impressions(seen, events.no_variants)
+
+    assert exposures.select("at", "exposures").rows() == [((START + 5) * 1000, 2)]
+    assert on_screen.select("list", "at", "items").rows() == [("l1", (START + 5) * 1000, 3)]
+
+
 def test_the_past_is_that_of_the_days_before_the_first_exposure() -> None:
     before = units.shop_day(read([buy(0), buy(1, value=3), event("Return", 2, value=1), event("View", 3, user="u2")]))
     past = units.past([before, before])

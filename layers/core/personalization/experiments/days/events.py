@@ -190,36 +190,48 @@ def exposures(files: Iterable[bytes], day: date) -> pl.DataFrame:
     of_day = pl.col("at").is_between(start, start + 86_400_000, closed="left")
     keys = ["experiment", "unit", "variant", "user", "visitor"]
     told = {**dict.fromkeys((*keys, "placement"), pl.String), "at": pl.Int64}
-    parts = [pl.DataFrame(schema=EXPOSURES)]
+    parts = [pl.DataFrame(schema={**EXPOSURES, "told": pl.List(pl.UInt64)}).drop("exposures")]
     for block in _blocks(files):
         read = (
             _objects(b"\n".join(text.strip() for text in block).strip(), told)
             .filter(of_day)
             .drop_nulls(["unit", "variant"])
         )
-        shown = read.unique().group_by(keys).agg(pl.col("at").min(), pl.len().alias("exposures"))
-        parts.append(shaped(shown, EXPOSURES))
-    return pl.concat(parts)
+        # A file that came twice may lie in another block.
+        moments = pl.struct("at", "placement").hash().unique().alias("told")
+        shown = read.group_by(keys).agg(pl.col("at").min(), moments)
+        parts.append(shown.select(parts[0].columns))
+    days = pl.concat(parts).group_by(keys).agg(pl.col("at").min(), _distinct("told").alias("exposures"))
+    return shaped(days, EXPOSURES)
 
 
 def impressions(files: Iterable[bytes], variants_in: VariantsIn) -> pl.DataFrame:
     """Return a day's items on screen, each once for each list."""
-    parts = [pl.DataFrame(schema={**VIEWABLE, "session": pl.Boolean}).drop("shown")]
+    kinds = {**VIEWABLE, "session": pl.Boolean, "seen": pl.List(pl.UInt64)}
+    parts = [pl.DataFrame(schema=kinds).drop("shown", "items")]
     for block in _blocks(files):
         read = pl.read_ndjson(io.BytesIO(b"\n".join(text.strip() for text in block)), schema=_SEEN)
         read = read.drop_nulls(["unit", "listId", "itemIds", "at"])
         read = read.rename({"listId": "list"}).explode("itemIds").with_columns(pl.col("session").fill_null(value=False))
         items = read.sort("at", "unit").unique(["list", "itemIds"], keep="first", maintain_order=True)
+        # An item that was told twice may lie in another block.
         parts.append(
             items.group_by("unit", "list")
-            .agg(pl.col("at", "session").min(), pl.len().cast(pl.UInt32).alias("items"))
+            .agg(pl.col("at", "session").min(), pl.col("itemIds").hash().alias("seen"))
             .select(parts[0].columns)
         )
     if len(parts) == 1:
         return pl.DataFrame(schema=VIEWABLE)
-    lists = pl.concat(parts).group_by("unit", "list").agg(pl.col("at", "session").min(), pl.col("items").sum())
+    lists = (
+        pl.concat(parts).group_by("unit", "list").agg(pl.col("at", "session").min(), _distinct("seen").alias("items"))
+    )
     lists = lists.join(_shown(lists["list"], variants_in), on="list", how="left")
     return shaped(lists.with_columns(pl.when(~pl.col("session")).then("shown").alias("shown")), VIEWABLE)
+
+
+def _distinct(hashes: str) -> pl.Expr:
+    """Return how many hashes there are in a group's lists of them."""
+    return pl.col(hashes).explode().n_unique().cast(pl.UInt32)
 
 
 def copies(files: Iterable[bytes], rules: Rules) -> pl.DataFrame:
