@@ -203,7 +203,7 @@ def test_what_was_told_twice_counts_once_also_where_a_day_is_read_in_parts(monke
     ]
 
     exposures = events.exposures(exposed, DAY)
-    on_screen = events.impressions(seen, events.no_variants)
+    on_screen = events.impressions(seen, RULES.variants_in)
 
     assert exposures.select("at", "exposures").rows() == [((START + 5) * 1000, 2)]
     assert on_screen.select("list", "at", "items").rows() == [("l1", (START + 5) * 1000, 3)]

@@ -207,7 +207,7 @@ def exposures(files: Iterable[bytes], day: date) -> pl.DataFrame:
 
 def impressions(files: Iterable[bytes], variants_in: VariantsIn) -> pl.DataFrame:
     """Return a day's items on screen, each once for each list."""
-    kinds = {**VIEWABLE, "session": pl.Boolean, "seen": pl.List(pl.UInt64)}
+    kinds = pl.Schema({**VIEWABLE, "session": pl.Boolean(), "seen": pl.List(pl.UInt64)})
     parts = [pl.DataFrame(schema=kinds).drop("shown", "items")]
     for block in _blocks(files):
         read = pl.read_ndjson(io.BytesIO(b"\n".join(text.strip() for text in block)), schema=_SEEN)
