@@ -217,6 +217,14 @@ def promote_the_other(personalize: FakePersonalize) -> None:
     update({"step": "release", "plan": plan, "campaigns": [promoted], "promotedBy": "run-0"}, None)
 
 
+def test_stopped_while_it_waits_it_stays_stopped(drops: Start, table: "DynamoDBClient") -> None:
+    drops(FILE)
+    now = datetime.now(UTC)
+    following.stop(table, TABLE, "demo", "again", why="an operator stopped it", now=now)
+    drops(FILE)
+    assert stored(table).stopped_at is not None
+
+
 def test_it_ends_when_every_user_gets_its_release(
     drops: Start, personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:

@@ -101,7 +101,10 @@ def decided(before: Experiments, file: ExperimentsFile, state: ShopState, now: d
     live: list[Experiment] = []
     for name, wanted in file.experiments.items():
         was = before.named(name)
-        if was is not None and stamp >= was.last_second and not was.waits:
+        # What never began leaves its name free, unless somebody stopped it: the file may still have it.
+        was_begun = was is not None and not was.waits
+        was_stopped = was is not None and was.stopped_at is not None and was.stopped_because != LEFT_OUT
+        if was is not None and stamp >= was.last_second and (was_begun or was_stopped):
             if was.definition != wanted.definition:
                 text = "this name had another experiment, whose figures it keeps: choose another name"
                 problems.append(at(f"experiments.{name}", Text("experiments.ended", text)))
