@@ -32,6 +32,10 @@ BREACHES = {
     "Nothing that is deployed imports the laptop": (f"{DOMAIN}.runs.claims", "local.cloud"),
     "Rooms of the domain: arrows only downwards": (f"{DOMAIN}.shop.keys", f"{DOMAIN}.runs.claims"),
     "The domain has no import circles": (f"{DOMAIN}.shop.records.release", f"{DOMAIN}.shop.records.release_store"),
+    "Experiments: from the hourly round down to what an experiment is": (
+        f"{DOMAIN}.experiments.experiment",
+        f"{DOMAIN}.experiments.statistics.sums",
+    ),
     "Adaptors take their client as an argument: only functions make clients": (
         f"{DOMAIN}.auth.keys",
         f"{DOMAIN}.core.aws.clients",

@@ -6,9 +6,9 @@ items that the list does not have. So neither is shown higher than the other but
 say that a user prefers it. Nothing is stored: the coins are bits of a hash.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from itertools import count
 from typing import NamedTuple
 
 
@@ -50,7 +50,7 @@ def _alike(rankings: tuple[Sequence[str], Sequence[str]]) -> int:
 
 def _coins(seed: str) -> Iterator[int]:
     """Iterate over coins, 0 or 1, without an end."""
-    for number in count():
+    for number in itertools.count():
         bits = int.from_bytes(blake2b(f"{seed}\0{number}".encode(errors="replace"), digest_size=8).digest())
         for position in range(64):
             yield bits >> position & 1
