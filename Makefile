@@ -35,9 +35,9 @@ scenarios: setup clients ## the scenarios on the local cloud: what `make test` p
 # A module stays with one worker, which makes what the module shares.
 # CHECKED=1, after `make check`: without the tests that this has played.
 QUICK = $(BIN)/pytest -q -n logical --dist loadscope --no-loadscope-reorder --ignore=tests/app $(if $(CHECKED),$(addprefix --ignore=,$(LAWS)))
-# Each worker has a local cloud, which waits for half of the time. The matrix comes first: one worker plays its cases side by side, another the kills.
+# Each worker has a local cloud, which mostly computes. The matrix comes first: one worker plays its cases side by side, another the kills.
 MATRIX = tests/app/test_reliability.py
-CLOUDS := $(shell $(PYTHON) -c 'import os; print(min(4, 2 * os.cpu_count()))')
+CLOUDS := $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
 SCENARIOS = $(BIN)/pytest -q -n $(CLOUDS) --dist loadscope --no-loadscope-reorder tests/app
 
 clients: .venv/.browser .local/axe/.locked .local/awscli/.locked .local/aws-sdk-js/.locked ## the clients of the tests: Chromium, AWS CLI v1, AWS SDK for JavaScript
