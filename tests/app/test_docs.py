@@ -153,7 +153,8 @@ def desk(laptop: Laptop, tmp_path: Path) -> Desk:
     make.write_text('#!/bin/sh\ntest "$*" = "demo ONCE=1" || test "$*" = setup\n')
     make.chmod(0o755)
     ports = {"http://127.0.0.1:4566": laptop.state.endpoint}
-    (tmp_path / ".curlrc").write_text("silent\nshow-error\nfail-with-body\n")
+    # A busy machine answers 503 with Retry-After, which clients obey.
+    (tmp_path / ".curlrc").write_text("silent\nshow-error\nfail\nretry = 10\n")
     path = f"{make.parent}{os.pathsep}{os.environ['PATH']}"
     return Desk(tmp_path, {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "CURL_HOME": str(tmp_path)}, ports)
 
