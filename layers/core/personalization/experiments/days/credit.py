@@ -8,12 +8,11 @@ purchase that names no list is due to the ranker of the user's last click on the
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from hashlib import blake2b
 
 import polars as pl
 
 from personalization.experiments.days import units
-from personalization.experiments.days.events import Events, shaped
+from personalization.experiments.days.events import Events, hashed, shaped
 from personalization.experiments.days.units import ROWS, Beside
 from personalization.experiments.experiment import INTERLEAVED, Experiment
 from personalization.experiments.statistics.signs import Signs
@@ -68,7 +67,7 @@ def day(
     names = pl.DataFrame(list(sides.names.items()), {"shown": pl.UInt32, "side": pl.String}, orient="row")
     # Hashes, since a row has no ids of items.
     items = since.select("item").unique()
-    items = items.with_columns(pl.Series("hash", [_hash(item) for item in items["item"]], pl.UInt64))
+    items = items.with_columns(hash=hashed(items["item"]))
     since = since.join(names, on="shown", how="left").join(items, on="item")
     clicks = since.filter(pl.col("clicks") > 0, pl.col("side").is_not_null()).sort("time", "list")
     touched = pl.concat([_touched(days, sides.today), clicks.select("unit", "hash", "time", "side")])
@@ -157,7 +156,3 @@ def _net(rows: pl.DataFrame, goal: str, sides: tuple[str, str]) -> pl.DataFrame:
     worth = pl.when(pl.col("variant") == variant).then(1).when(pl.col("variant") == control).then(-1)
     of_sides = rows.filter(pl.col("variant").is_in([control, variant]))
     return of_sides.group_by("unit").agg((pl.col(goal).cast(pl.Int64) * worth).sum().cast(pl.Int64).alias("net"))
-
-
-def _hash(item: str) -> int:
-    return int.from_bytes(blake2b(item.encode(errors="replace"), digest_size=8).digest())
