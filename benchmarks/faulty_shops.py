@@ -26,8 +26,8 @@ from personalization.experiments import report
 from personalization.experiments.assignment import unit_digest
 from personalization.experiments.days import aggregating
 from personalization.experiments.days.aggregating import Also
-from personalization.experiments.days.events import Rules
 from personalization.experiments.days.files import DayFiles
+from personalization.experiments.days.reading import Rules
 from personalization.experiments.experiment import Experiment, Slice, Variant
 from personalization.experiments.report import Judged
 

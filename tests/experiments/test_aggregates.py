@@ -15,8 +15,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.experiments.days import events, units
-from personalization.experiments.days.events import Events, Remembered, Rules
+from personalization.experiments.days import events, reading, units
+from personalization.experiments.days.events import Events, Remembered
+from personalization.experiments.days.reading import Rules
 from personalization.experiments.days.units import Beside
 
 DAY = date(2026, 11, 2)
@@ -65,7 +66,7 @@ def copy(rows: Iterable[dict[str, str]], columns: Sequence[str] = COLUMNS) -> by
 
 
 def read(rows: Iterable[dict[str, str]], before: Remembered | None = None, rules: Rules = RULES) -> Events:
-    return events.accepted(events.copies([copy(rows)], rules), rules, before or Remembered())
+    return events.accepted(reading.copies([copy(rows)], rules), rules, before or Remembered())
 
 
 def shown(*told: tuple[str, str, int]) -> pl.DataFrame:
@@ -74,7 +75,7 @@ def shown(*told: tuple[str, str, int]) -> pl.DataFrame:
         {"experiment": "home", "variant": variant, "unit": unit(user), "placement": "home", "at": (START + at) * 1000}
         for user, variant, at in told
     ]
-    return events.exposures(["\n".join(map(json.dumps, rows)).encode()], DAY)
+    return reading.exposures(["\n".join(map(json.dumps, rows)).encode()], DAY)
 
 
 def figures(rows: Iterable[dict[str, str]], *told: tuple[str, str, int], user: str = "u1") -> dict[str, Any]:
@@ -194,7 +195,7 @@ def test_items_on_screen_count_from_the_exposure_on() -> None:
 
 
 def test_what_was_told_twice_counts_once_also_where_a_day_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("personalization.experiments.days.events._BLOCK", 1)
+    monkeypatch.setattr("personalization.experiments.days.reading._BLOCK", 1)
     told = {"experiment": "home", "variant": "a", "unit": unit("u1"), "placement": "home"}
     exposed = [json.dumps({**told, "at": (START + at) * 1000}).encode() for at in (5, 5, 7)]
     seen = [
@@ -202,8 +203,8 @@ def test_what_was_told_twice_counts_once_also_where_a_day_is_read_in_parts(monke
         for items, at in ((["i1", "i2"], 5), (["i1", "i2"], 5), (["i2", "i3"], 7))
     ]
 
-    exposures = events.exposures(exposed, DAY)
-    on_screen = events.impressions(seen, RULES.variants_in)
+    exposures = reading.exposures(exposed, DAY)
+    on_screen = reading.impressions(seen, RULES.variants_in)
 
     assert exposures.select("at", "exposures").rows() == [((START + 5) * 1000, 2)]
     assert on_screen.select("list", "at", "items").rows() == [("l1", (START + 5) * 1000, 3)]
@@ -232,11 +233,11 @@ def test_exposures_of_another_day_are_left_out_and_each_counts_once_for_its_expe
     ]
     text = "\n".join([*map(json.dumps, lines), "{not json", ""])
 
-    told = events.exposures([text.encode(), b""], DAY).sort("experiment")
+    told = reading.exposures([text.encode(), b""], DAY).sort("experiment")
 
     first = (unit("u1"), "a", START * 1000, 1)
     assert told.select("experiment", "unit", "variant", "at", "exposures").rows() == [("home", *first), ("x", *first)]
-    assert events.exposures([], DAY).is_empty()
+    assert reading.exposures([], DAY).is_empty()
 
 
 def test_who_was_shown_a_list_of_the_experiment_and_not_exposed_has_a_row_without_a_variant() -> None:
@@ -254,10 +255,10 @@ def test_who_was_shown_a_list_of_the_experiment_and_not_exposed_has_a_row_withou
 def test_copies_from_before_a_column_was_added_are_read_too() -> None:
     old = [name for name in COLUMNS if name != "LIST_ID"]
 
-    rows = events.copies([copy([buy(1)], old), copy([buy(2), buy(3, item='a "quoted", one')]), copy([])], RULES)
+    rows = reading.copies([copy([buy(1)], old), copy([buy(2), buy(3, item='a "quoted", one')]), copy([])], RULES)
 
     assert sorted(rows["time"].drop_nulls().to_list()) == [START + at for at in (1, 2, 3)]
-    assert events.copies([], RULES).is_empty()
+    assert reading.copies([], RULES).is_empty()
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "1e999"])
@@ -314,7 +315,7 @@ def test_the_order_of_rows_and_files_and_what_is_sent_twice_change_nothing(
     files = [copy(again[:7]), copy(again[7:])]
 
     once = units.day(exposures, read(rows), [], Beside())
-    twice = events.accepted(events.copies(files, RULES), RULES, Remembered())
+    twice = events.accepted(reading.copies(files, RULES), RULES, Remembered())
 
     assert units.day(exposures, twice, [], Beside()).equals(once)
     assert units.shop_day(twice).equals(units.shop_day(read(rows)))
@@ -349,7 +350,7 @@ def test_hashes_are_the_same_in_every_version_and_differ_where_texts_do() -> Non
     items = ["", "a", "b", "a\0", "12345678", "123456789", "é", "a longer text, with more than one word"]
 
     def lines(*names: str) -> dict[str, int]:
-        rows = events.copies([copy([buy(0, item=name, orderId="o1") for name in names])], RULES)
+        rows = reading.copies([copy([buy(0, item=name, orderId="o1") for name in names])], RULES)
         return dict(rows.filter(pl.col("line").is_not_null()).select("item", "line").iter_rows())
 
     assert len(set(lines(*items).values())) == len(items)

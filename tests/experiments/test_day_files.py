@@ -12,8 +12,8 @@ import pytest
 from personalization.core.aws import clients
 from personalization.experiments.days import aggregating
 from personalization.experiments.days.aggregating import Also, Made
-from personalization.experiments.days.events import Rules
 from personalization.experiments.days.files import DayFiles
+from personalization.experiments.days.reading import Rules
 from personalization.experiments.experiment import Experiment, Slice, Variant
 from personalization.experiments.shelves.files import ShelfFiles, between
 from personalization.experiments.shelves.placement_days import ShelfRules

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import polars as pl
 import pytest
-from personalization.experiments.days import events
+from personalization.experiments.days import events, reading
 from personalization.experiments.days.events import Remembered
 from personalization.experiments.shelves import metrics
 
@@ -15,7 +15,7 @@ DAY = 86_400
 
 
 def outcomes(rows: Iterable[dict[str, str]]) -> pl.DataFrame:
-    return events.accepted(events.copies([copy(rows)], RULES), RULES, Remembered()).outcomes
+    return events.accepted(reading.copies([copy(rows)], RULES), RULES, Remembered()).outcomes
 
 
 def click(

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from personalization.experiments.days import events
+from personalization.experiments.days import events, reading
 from personalization.experiments.days.events import Remembered
 from personalization.experiments.shelves import placement_days
 from personalization.experiments.shelves.placement_days import ShelfDay, ShelfRules
@@ -47,8 +47,8 @@ def made(
     before: Iterable[pl.DataFrame] = (),
     following: ShelfRules | None = None,
 ) -> ShelfDay:
-    accepted = events.accepted(events.copies([copy(rows)], RULES), RULES, Remembered())
-    viewable = events.impressions(["\n".join(lines).encode()], RULES.variants_in)
+    accepted = events.accepted(reading.copies([copy(rows)], RULES), RULES, Remembered())
+    viewable = reading.impressions(["\n".join(lines).encode()], RULES.variants_in)
     return placement_days.shelf_day(accepted, viewable, before, following or rules())
 
 

@@ -18,8 +18,8 @@ from personalization.experiments.announcing import News, announce
 from personalization.experiments.assignment import unit_digest
 from personalization.experiments.days import aggregating
 from personalization.experiments.days.aggregating import SETTLED, Also, Made
-from personalization.experiments.days.events import Rules, VariantsIn
 from personalization.experiments.days.files import DayFiles
+from personalization.experiments.days.reading import Rules, VariantsIn
 from personalization.experiments.experiment import Experiment
 from personalization.experiments.report import Judged
 from personalization.experiments.shelves.files import ShelfFiles

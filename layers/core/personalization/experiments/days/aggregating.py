@@ -9,11 +9,12 @@ from typing import Protocol, Self
 
 import polars as pl
 
-from personalization.experiments.days import credit, events, imported_orders, units
-from personalization.experiments.days.events import Events, Rules
+from personalization.experiments.days import credit, events, imported_orders, reading, units
+from personalization.experiments.days.events import Events
 from personalization.experiments.days.files import DayFiles, ShopDay
 from personalization.experiments.days.imported_orders import Calendar
 from personalization.experiments.days.links import Links, links_of
+from personalization.experiments.days.reading import Rules
 from personalization.experiments.days.units import Beside
 from personalization.experiments.experiment import Experiment
 
@@ -139,7 +140,7 @@ def make(
             if starts[experiment.name] <= day <= day_of(experiment.last_second + SETTLED.total_seconds())
             and day not in rows[experiment.name]
         ]
-        accepted, viewable, exposed = None, None, pl.DataFrame(schema=events.EXPOSURES)
+        accepted, viewable, exposed = None, None, pl.DataFrame(schema=reading.EXPOSURES)
         joins = companion is not None and companion.first <= day and (not is_settled or companion.needs(day))
         if shop_day is None or missing or joins:
             copies = files.copies(day, rules)
@@ -152,7 +153,7 @@ def make(
                 links.add(made_links)
             orders = imported.filter(pl.col("day") == day)
             accepted = events.accepted(copies, rules, _remembered(shop_days, links), orders)
-            viewable = events.impressions(files.impressions(day), rules.variants_in)
+            viewable = reading.impressions(files.impressions(day), rules.variants_in)
         if shop_day is None and accepted is not None:
             shop_day = _shop_day(accepted, viewable, erased, settled=is_settled)
             files.put_shop_day(day, shop_day)

@@ -12,7 +12,8 @@ from datetime import date
 import polars as pl
 
 from personalization.experiments.days import units
-from personalization.experiments.days.events import Events, hashed, shaped
+from personalization.experiments.days.columns import hashed, shaped
+from personalization.experiments.days.events import Events
 from personalization.experiments.days.units import ROWS, Beside
 from personalization.experiments.experiment import INTERLEAVED, Experiment
 from personalization.experiments.statistics.signs import Signs

@@ -23,9 +23,9 @@ import polars as pl
 
 from personalization.core.aws import objects
 from personalization.experiments import exposures
-from personalization.experiments.days import events, imported_orders, units
-from personalization.experiments.days.events import Rules
+from personalization.experiments.days import imported_orders, reading, units
 from personalization.experiments.days.links import Links
+from personalization.experiments.days.reading import Rules
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -60,11 +60,11 @@ class DayFiles:
 
     def copies(self, day: date, rules: Rules) -> pl.DataFrame:
         """Return what counts of the events that were accepted on a day."""
-        return events.copies(self._files(f"events/{self._shop}/{day:%Y/%m/%d}/"), rules)
+        return reading.copies(self._files(f"events/{self._shop}/{day:%Y/%m/%d}/"), rules)
 
     def exposures(self, day: date) -> pl.DataFrame:
         """Return a day's exposures of all experiments."""
-        return events.exposures(self._files(f"{exposures.FOLDER}/{self._shop}/{day:%Y/%m/%d}/"), day)
+        return reading.exposures(self._files(f"{exposures.FOLDER}/{self._shop}/{day:%Y/%m/%d}/"), day)
 
     def impressions(self, day: date) -> Iterator[bytes]:
         """Return a day's lists on screen."""

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 from table_intake.columns import usual_names
 
-from personalization.experiments.days.events import RETURN, Rules, plain_type
+from personalization.experiments.days.reading import RETURN, Rules, plain_type
 
 LINES = pl.Schema(
     {

@@ -85,7 +85,7 @@ class Links:
 
 
 def links_of(exposures: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
-    """Return the links of a day, which its exposures and its events tell; both as `events` reads them."""
+    """Return the links of a day, which its exposures and its events tell; both as `reading` has them."""
     pairs = [
         exposures.select("unit", other="user"),
         exposures.select("unit", other="visitor"),

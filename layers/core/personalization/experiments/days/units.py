@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from personalization.experiments.days.events import OUTCOMES, VIEWABLE, Events, shaped
+from personalization.experiments.days.columns import shaped
+from personalization.experiments.days.events import OUTCOMES, Events
+from personalization.experiments.days.reading import VIEWABLE
 
 ROBOT_EVENTS, ROBOT_ORDERS = 1_000, 50
 """More of them on one day than a person makes."""
@@ -81,7 +83,7 @@ def day(shown: pl.DataFrame, accepted: Events, days: Sequence[pl.DataFrame], bes
     """Return an experiment's rows of a day, one for each unit and variant with an exposure or an outcome on it.
 
     Args:
-        shown: the day's exposures, as `events.EXPOSURES`.
+        shown: the day's exposures, as `reading.EXPOSURES`.
         accepted: its events.
         days: the rows of the experiment's earlier days.
         beside: the rest.

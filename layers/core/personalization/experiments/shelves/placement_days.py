@@ -12,7 +12,8 @@ from typing import Literal
 
 import polars as pl
 
-from personalization.experiments.days.events import Events, shaped
+from personalization.experiments.days.columns import shaped
+from personalization.experiments.days.events import Events
 from personalization.experiments.shelves import metrics
 from personalization.experiments.shelves.metrics import BOUGHT, LISTS, SUMS, WAYS, WINDOW
 
@@ -86,7 +87,7 @@ def shelf_day(accepted: Events, viewable: pl.DataFrame, before: Iterable[pl.Data
 
     Args:
         accepted: the day's events.
-        viewable: its items on screen, as `events.VIEWABLE`.
+        viewable: its items on screen, as `reading.VIEWABLE`.
         before: touches of the days before; see `needed`.
         rules: how to join them.
     """

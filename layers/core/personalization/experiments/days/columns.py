@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Columns of a day's tables: hashes that last, and the columns of a schema."""
+
+import polars as pl
+
+_WORD = 8
+_PRIMES = (0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93)
+
+
+def hashed(texts: pl.Series) -> pl.Series:
+    """Return 64-bit hashes of texts, the same on every day and in every version, which those of polars are not.
+
+    Each word of eight bytes is mixed into the hash as splitmix64 mixes: a product, and its upper half on the lower one.
+    """
+    longest = int(texts.str.len_bytes().max() or 0)  # type: ignore[arg-type]
+    rows = pl.DataFrame([texts.alias("text"), texts.str.len_bytes().cast(pl.UInt64).alias("size")])
+    # The size tells a text from one with a zero byte more.
+    rows = rows.with_columns(
+        (pl.col("size") * pl.lit(_PRIMES[0], pl.UInt64)).alias("hash"),
+        (pl.col("text") + "\0" * (longest + _WORD)).cast(pl.Binary),
+    )
+    for start in range(0, longest, _WORD):
+        word = pl.col("text").bin.slice(start, _WORD).bin.reinterpret(dtype=pl.UInt64, endianness="little")
+        mixed = pl.col("hash").xor(word)
+        for prime in _PRIMES:
+            product = mixed * pl.lit(prime, pl.UInt64)
+            mixed = product.xor(product // pl.lit(1 << 32, pl.UInt64))
+        rows = rows.with_columns(pl.when(pl.col("size") > start).then(mixed).otherwise("hash").alias("hash"))
+    return rows["hash"].alias(texts.name)
+
+
+def shaped(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """Return the columns of a schema; one that is missing is null."""
+    return rows.select(
+        pl.col(name).cast(kind) if name in rows.columns else pl.lit(None, kind).alias(name)
+        for name, kind in schema.items()
+    )
