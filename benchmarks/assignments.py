@@ -10,6 +10,7 @@ import hashlib
 import statistics
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +30,8 @@ RELEASE = Release(
     campaigns={},
     placements={"home": ENTRY},
 )
+OTHER = replace(RELEASE, shop="held-out")
+"""Of another shop: what is made once is made for each shop."""
 
 
 def experiment(name: str, seed: str, shares: tuple[int, int]) -> Experiment:
@@ -54,8 +57,8 @@ def visitor(user: str, visitor_id: str) -> assignment.Unit | None:
 
 
 def main() -> None:
-    alone = [experiment("own-list", "own-list", (5_000, 5_000))]
-    both = [experiment("holdout-2026-q4", f"{HOLDOUT_SEED}holdout-2026-q4", (9_500, 500)), *alone]
+    alone = (experiment("own-list", "own-list", (5_000, 5_000)),)
+    both = (experiment("holdout-2026-q4", f"{HOLDOUT_SEED}holdout-2026-q4", (9_500, 500)), *alone)
     taken: dict[str, list[float]] = {"the floor": [], "an experiment": [], "beside a holdout": [], "a visitor": []}
     with Path("/dev/null").open("w") as log:
         for number in range(ROUNDS):
@@ -65,23 +68,24 @@ def main() -> None:
             taken["the floor"].append(time.perf_counter() - began)
             of_user = partial(assignment.unit, RELEASE.tracking_id, user, "", "")
             of_visitor = partial(visitor, user, f"{number:022d}")
-            for name, live, unit_of in (
-                ("an experiment", alone, of_user),
-                ("beside a holdout", both, of_user),
-                ("a visitor", alone, of_visitor),
+            for name, live, release, unit_of in (
+                ("an experiment", alone, RELEASE, of_user),
+                ("beside a holdout", both, OTHER, of_user),
+                ("a visitor", alone, RELEASE, of_visitor),
             ):
                 began = time.perf_counter()
-                chosen = assigned(live, RELEASE, unit_of, ["home"], now=NOW, tell=lambda line: log.write(f"{line}\n"))
+                chosen = assigned(live, release, unit_of, ["home"], now=NOW, tell=lambda line: log.write(f"{line}\n"))
                 taken[name].append(time.perf_counter() - began)
                 if not chosen.variants:
                     sys.exit(f"{user} is in no variant")
     for name, seconds in taken.items():
         half, most = statistics.median(seconds) * 1e6, statistics.quantiles(seconds, n=100)[-1] * 1e6
         print(f"{name}: {half:.1f} us at p50, {most:.1f} us at p99")
-    added = statistics.median(taken["an experiment"]) * 1e6
-    print(f"added to an answer: {added:.1f} us (at most {MOST_MICROSECONDS:.0f} us)")
-    if added > MOST_MICROSECONDS:
-        sys.exit("an experiment costs more than it may")
+    added = {name: statistics.median(taken[name]) * 1e6 for name in ("an experiment", "a visitor")}
+    dear = [f"{name}: {most:.1f} us" for name, most in added.items() if most > MOST_MICROSECONDS]
+    print(f"added to an answer: {max(added.values()):.1f} us (at most {MOST_MICROSECONDS:.0f} us)")
+    if dear:
+        sys.exit(f"an experiment costs more than it may: {', '.join(dear)}")
 
 
 if __name__ == "__main__":

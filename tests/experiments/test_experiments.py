@@ -6,7 +6,7 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -236,9 +236,9 @@ def test_a_refused_request_exposes_nobody(start: Callable[[str], object], capsys
 def test_experiments_go_on_while_the_table_is_away(start: Callable[[str], object], table: "DynamoDBClient") -> None:
     start(experiment())
     stored = following.get(table, TABLE, "demo").experiments
-    answers: list[Sequence[Experiment]] = [stored]
+    answers: list[tuple[Experiment, ...]] = [stored]
 
-    def fetch(_: str) -> Sequence[Experiment]:
+    def fetch(_: str) -> tuple[Experiment, ...]:
         if not answers:
             raise RetryLater("table", "away")
         return answers.pop()

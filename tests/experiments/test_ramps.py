@@ -118,7 +118,7 @@ def test_a_ramps_users_get_its_campaign_and_columns_only_if_it_shows_some() -> N
 
     def shown_to(user: str) -> Any:  # noqa: ANN401 - what a user gets
         unit = Unit(drawn=user, digest=user)
-        return variants.assigned([ramp], release, lambda: unit, ["home", "cart"], now=AT + 1, tell=told.append)
+        return variants.assigned((ramp,), release, lambda: unit, ["home", "cart"], now=AT + 1, tell=told.append)
 
     shown = [shown_to(f"u{number}") for number in range(40)]
     new = [chosen for chosen in shown if chosen.variant("home") == f"{ramp.name}.new-1"]

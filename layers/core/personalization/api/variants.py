@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Placements in experiments: which variant somebody gets, told before it is applied, and a cache of what runs."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _MOST_SHOPS = 100
-_MOST_CHANGED = 1_000
 
 
 class LiveExperiments:
@@ -26,11 +26,11 @@ class LiveExperiments:
     `fetch` reads them from the table.
     """
 
-    def __init__(self, fetch: Callable[[str], Sequence[Experiment]]) -> None:
+    def __init__(self, fetch: Callable[[str], tuple[Experiment, ...]]) -> None:
         self._fetch = fetch
-        self._by_shop: dict[str, tuple[float, Sequence[Experiment]]] = {}
+        self._by_shop: dict[str, tuple[float, tuple[Experiment, ...]]] = {}
 
-    def get(self, shop: str, now: float) -> Sequence[Experiment]:
+    def get(self, shop: str, now: float) -> tuple[Experiment, ...]:
         """Return a shop's experiments; `now` is in seconds of a clock that only moves forward."""
         until, experiments = self._by_shop.get(shop, (now, ()))
         if now < until:
@@ -48,10 +48,10 @@ class LiveExperiments:
         return experiments
 
 
-def fetch(client: "Callable[[], DynamoDBClient]", table: Callable[[], str]) -> Callable[[str], Sequence[Experiment]]:
+def fetch(client: "Callable[[], DynamoDBClient]", table: Callable[[], str]) -> Callable[[str], tuple[Experiment, ...]]:
     """Return the function that reads a shop's experiments, in one attempt; its client is created on first use."""
 
-    def read(shop: str) -> Sequence[Experiment]:
+    def read(shop: str) -> tuple[Experiment, ...]:
         record = release_store.get(client(), table(), shop, RECORD, stale=True)
         every = Experiments.read(record).experiments if record else ()
         return tuple(experiment for experiment in every if experiment.stopped_at is None)
@@ -102,23 +102,71 @@ class Assigned(NamedTuple):
         return {**answer, "experiment": {"name": experiment, "variant": variant.name}}
 
 
-_changed: dict[tuple[str, str, str], tuple[Release, Release]] = {}
-"""By experiment, variant and placement: the last release that it changed, and what it made of it."""
+class _Running:
+    """An experiment that runs, with what answers have of it alike."""
+
+    __slots__ = ("_changed", "draw", "experiment", "openings", "shown")
+
+    def __init__(self, shop: str, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.draw = assignment.Draw(experiment).variant
+        self.shown = {
+            variant.name: Variant(name=INTERLEAVED) if experiment.interleaved else variant
+            for variant in experiment.variants
+        }
+        self.openings = {
+            variant.name: exposures.opening(shop, experiment.name, variant.name) for variant in self.shown.values()
+        }
+        self._changed: dict[tuple[str, str], tuple[Release, Release]] = {}
+        """By variant and placement: the last release that it changed, and what it made of it."""
+
+    def changed(self, release: Release, variant: Variant, placement: str) -> Release:
+        """Return a release with a variant applied, as it was made for an earlier request of the same release."""
+        if variant.serves in {"as-is", "off"}:
+            return release
+        key = (variant.name, placement)
+        before, after = self._changed.get(key, (None, release))
+        if before is not release:
+            fits = assignment.is_servable(release, variant, placement)
+            after = assignment.with_variant(release, variant, [placement]) if fits else release
+            self._changed[key] = (release, after)
+        return after
 
 
-def _with_variant(release: Release, experiment: Experiment, variant: Variant, placement: str) -> Release:
-    """Return a release with a variant applied, as it was made for an earlier request of the same release."""
-    if variant.serves in {"as-is", "off"}:
-        return release
-    key = (f"{release.shop}/{experiment.name}/{experiment.definition}", variant.name, placement)
-    before, changed = _changed.get(key, (None, release))
-    if before is not release:
-        fits = assignment.is_servable(release, variant, placement)
-        changed = assignment.with_variant(release, variant, [placement]) if fits else release
-        if len(_changed) >= _MOST_CHANGED:
-            _changed.clear()
-        _changed[key] = (release, changed)
-    return changed
+class _Plan:
+    """What runs of a shop's experiments, made once for as long as neither they nor the release changes."""
+
+    __slots__ = ("by_placement", "holdouts", "live", "placements", "release", "since", "until")
+
+    def __init__(self, live: tuple[Experiment, ...], release: Release, now: float) -> None:
+        self.live, self.release = live, release
+        times = [time for experiment in live for time in (experiment.starts_at, experiment.last_second)]
+        self.since = max((time for time in times if time <= now), default=-math.inf)
+        self.until = min((time for time in times if time > now), default=math.inf)
+        # A ramp has the users whom the shop's own experiments leave, who stay in those while it grows.
+        running = sorted(
+            (_Running(release.shop, experiment) for experiment in live if experiment.runs(now)),
+            key=lambda running: (not running.experiment.is_holdout, running.experiment.ramp is not None),
+        )
+        self.holdouts = [part for part in running if part.experiment.is_holdout]
+        self.placements = frozenset(name for part in running for name in part.experiment.placements)
+        self.by_placement = {
+            name: [part for part in running if name in part.experiment.placements]
+            for name in self.placements & release.placements.keys()
+        }
+
+
+_plans: dict[str, _Plan] = {}
+"""By shop."""
+
+
+def _plan(live: tuple[Experiment, ...], release: Release, now: float) -> _Plan:
+    plan = _plans.get(release.shop)
+    if plan is None or plan.live is not live or plan.release is not release or not plan.since <= now < plan.until:
+        if len(_plans) >= _MOST_SHOPS:
+            _plans.clear()
+        plan = _plans[release.shop] = _Plan(live, release, now)
+    return plan
 
 
 def unpersonalized(release: Release, placements: Iterable[str]) -> Assigned:
@@ -131,13 +179,8 @@ def unpersonalized(release: Release, placements: Iterable[str]) -> Assigned:
     return Assigned(assignment.with_variant(release, Variant(name="", serves="bestsellers"), personal), {})
 
 
-def _holds_out(holdout: Experiment, unit: Unit) -> bool:
-    variant = assignment.variant_of(holdout, unit.drawn)
-    return variant is not None and variant.serves != "as-is"
-
-
 def assigned(
-    live: Iterable[Experiment],
+    live: tuple[Experiment, ...],
     release: Release,
     unit_of: Callable[[], Unit | None],
     placements: Collection[str],
@@ -156,50 +199,41 @@ def assigned(
         now: epoch seconds.
         tell: takes the log line of an exposure.
     """
-    running = [experiment for experiment in live if experiment.runs(now)]
-    concerned = [name for experiment in running for name in placements if name in experiment.placements]
-    unit = unit_of() if concerned else None
+    plan = _plan(live, release, now)
+    unit = None if plan.placements.isdisjoint(placements) else unit_of()
     if unit is None:
         return Assigned(release, {})
+    drawn = unit.drawn_bytes()
+    draws = {part: part.draw(drawn) for part in plan.holdouts}
     # Whoever is held out is in nothing else, on no placement.
-    holdouts = [experiment for experiment in running if experiment.is_holdout]
-    if holdouts:
-        is_held_out = any(_holds_out(experiment, unit) for experiment in holdouts)
-        running = holdouts + [experiment for experiment in running if not (is_held_out or experiment.is_holdout)]
-    # A ramp has the users whom the shop's own experiments leave, who stay in those while it grows.
-    running.sort(key=lambda experiment: (not experiment.is_holdout, experiment.ramp is not None))
+    is_held_out = bool(draws) and any(variant and variant.serves != "as-is" for variant in draws.values())
     variants: dict[str, tuple[str, Variant]] = {}
     rivals: dict[str, Rivals] = {}
     told: set[str] = set()
     for placement in placements:
-        for experiment in running:
-            if placement not in experiment.placements or placement not in release.placements:
-                continue
-            variant = assignment.variant_of(experiment, unit.drawn)
+        for part in plan.by_placement.get(placement, ()):
+            if part in draws:
+                variant = draws[part]
+            else:
+                variant = draws[part] = None if is_held_out else part.draw(drawn)
             if variant is None:
                 continue
-            if experiment.interleaved:
-                variant = Variant(name=INTERLEAVED)
+            experiment, shown = part.experiment, part.shown[variant.name]
             if experiment.name not in told:
                 told.add(experiment.name)
-                tell(
-                    exposures.line(
-                        release.shop, experiment.name, variant.name, unit, placement, milliseconds=int(now * 1000)
-                    )
-                )
-            if experiment.is_holdout and variant.serves == "as-is":
+                tell(exposures.line(part.openings[shown.name], unit, placement, milliseconds=int(now * 1000)))
+            if variant.serves == "as-is" and experiment.is_holdout:
                 continue
-            variants[placement] = (experiment.name, variant)
+            variants[placement] = (experiment.name, shown)
             if experiment.interleaved:
-                control, other = _sides(experiment)
+                variant, other = _sides(experiment)
                 day = datetime.fromtimestamp(now, UTC).date()
                 rivals[placement] = Rivals(
-                    variants=(control.name, other.name),
-                    release=_with_variant(release, experiment, other, placement),
+                    variants=(variant.name, other.name),
+                    release=part.changed(release, other, placement),
                     seed=f"{experiment.name}\0{placement}\0{unit.drawn}\0{day}",
                 )
-                variant = control
-            release = _with_variant(release, experiment, variant, placement)
+            release = part.changed(release, variant, placement)
             break
     return Assigned(release, variants, rivals)
 

@@ -6,15 +6,20 @@ first were, see `events.visitors`. No record and no line of a log has a visitor'
 """
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from hashlib import sha256
+from itertools import accumulate
+from struct import Struct
 from typing import Any, NamedTuple
 
 from personalization.experiments.experiment import SCALE, Experiment, Variant
 from personalization.shop.records.release import BASELINE, Release, Value
 
 _UNIT_BYTES = 16
+_first = Struct(">Q8x16x").unpack
 
 
 class Unit(NamedTuple):
@@ -28,50 +33,73 @@ class Unit(NamedTuple):
     visitor: str = ""
     """The digest of the request's visitor, where another is the unit."""
 
-
-def number(seed: str, unit: str) -> int:
-    """Return the number of a unit, 0 to SCALE - 1: the first 8 bytes of a SHA-256 as a fraction.
-
-    The numbers of a unit by two seeds are independent, so that an experiment does not repeat the groups of another.
-    """
-    digest = hashlib.sha256(f"{seed}\0{unit}".encode(errors="replace")).digest()
-    return int.from_bytes(digest[:8], "big") * SCALE >> 64
+    def drawn_bytes(self) -> bytes:
+        """Return what `Draw` draws by."""
+        return self.drawn.encode("utf-8", "replace")
 
 
-def variant_of(experiment: Experiment, unit: str) -> Variant | None:
-    """Return the variant of a unit; None if it is outside of the experiment.
+class Draw:
+    """How an experiment draws units' variants; what does not depend on the unit is made once.
+
+    A unit's number, 0 to SCALE - 1, is the first 8 bytes of a SHA-256 as a fraction. The numbers of a unit by two seeds
+    are independent, so that an experiment does not repeat the groups of another.
 
     A namespace says which experiment a unit is in, and the experiment which variant: the groups of one experiment
     would otherwise be those of the next one, and carry over what the first one did to them.
     """
-    drawn = number(experiment.seed, unit)
-    part = next((part for part in experiment.slices if part.start <= drawn < part.end), None)
-    if part is None:
-        return None
-    return experiment.variant(_redrawn(experiment, unit) if experiment.is_in_namespace else part.variant)
+
+    __slots__ = ("_cuts", "_redraw", "_seed", "_variants")
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._seed = f"{experiment.seed}\0".encode()
+        self._cuts = sorted({cut for part in experiment.slices for cut in (part.start, part.end)})
+        names = [_name_at(experiment, start) for start in self._cuts]
+        self._variants = [None, *(experiment.variant(name) if name else None for name in names)]
+        self._redraw = _Redraw(experiment) if experiment.is_in_namespace and experiment.slices else None
+
+    def variant(self, unit: bytes) -> Variant | None:
+        """Return the variant of a unit, by the bytes of `Unit.drawn`; None if it is outside of the experiment."""
+        variant = self._variants[bisect_right(self._cuts, _first(sha256(self._seed + unit).digest())[0] * SCALE >> 64)]
+        return variant if variant is None or self._redraw is None else self._redraw.variant(unit)
 
 
-def _redrawn(experiment: Experiment, unit: str) -> str:
-    """Return the variant of a unit by the shares that the experiment began with: all of them grow alike."""
-    begun = min(part.since for part in experiment.slices)
-    shares = [part for part in experiment.slices if part.since == begun]
-    left = number(experiment.name, unit) * sum(part.end - part.start for part in shares) // SCALE
-    for part in shares:
-        left -= part.end - part.start
-        if left < 0:
-            return part.variant
-    return shares[-1].variant
+class _Redraw:
+    """Draws variants by the shares that an experiment began with: all of them grow alike."""
+
+    __slots__ = ("_ends", "_seed", "_variants")
+
+    def __init__(self, experiment: Experiment) -> None:
+        begun = min(part.since for part in experiment.slices)
+        shares = [part for part in experiment.slices if part.since == begun]
+        self._seed = f"{experiment.name}\0".encode()
+        self._ends = list(accumulate(part.end - part.start for part in shares))
+        self._variants = [experiment.variant(part.variant) for part in shares]
+
+    def variant(self, unit: bytes) -> Variant:
+        drawn = _first(sha256(self._seed + unit).digest())[0] * SCALE >> 64
+        return self._variants[bisect_right(self._ends, drawn * self._ends[-1] // SCALE)]
+
+
+def _name_at(experiment: Experiment, number: int) -> str:
+    return next((part.variant for part in experiment.slices if part.start <= number < part.end), "")
+
+
+def variant_of(experiment: Experiment, unit: str) -> Variant | None:
+    """Return the variant of a unit; None if it is outside of the experiment."""
+    return Draw(experiment).variant(unit.encode("utf-8", "replace"))
 
 
 def unit_digest(tracking_id: str, user_id: str) -> str:
     """Return what stands for a user in exposures: 32 hexadecimal digits, keyed by what no answer shows."""
-    named = user_id.encode(errors="replace")
-    return hashlib.blake2b(named, key=_key(tracking_id), digest_size=_UNIT_BYTES).hexdigest()
+    digest = _keyed(tracking_id).copy()
+    digest.update(user_id.encode("utf-8", "replace"))
+    return digest.hexdigest()
 
 
 @lru_cache(256)
-def _key(tracking_id: str) -> bytes:
-    return tracking_id.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
+def _keyed(tracking_id: str) -> hashlib.blake2b:
+    key = tracking_id.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
+    return hashlib.blake2b(key=key, digest_size=_UNIT_BYTES)
 
 
 def visitor_digest(tracking_id: str, visitor_id: str) -> str:

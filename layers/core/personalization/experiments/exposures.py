@@ -23,17 +23,19 @@ _BESIDE = ("user", "visitor")
 """Further names of the unit, where it has any."""
 
 
-def line(shop: str, experiment: str, variant: str, unit: "Unit", placement: str, *, milliseconds: int) -> str:
-    """Return the log line of an exposure, with digests for the unit.
+def opening(shop: str, experiment: str, variant: str) -> str:
+    """Return the start of a variant's log lines.
 
-    No name among them has a character that JSON escapes.
+    No name in a line has a character that JSON escapes.
     """
+    return f'{{"exposure":{{"shop":"{shop}","experiment":"{experiment}","variant":"{variant}","unit":"'
+
+
+def line(begun: str, unit: "Unit", placement: str, *, milliseconds: int) -> str:
+    """Return the log line of an exposure, with digests for the unit; `begun` is its `opening`."""
     beside = f',"user":"{unit.user}"' if unit.user else ""
     beside += f',"visitor":"{unit.visitor}"' if unit.visitor else ""
-    return (
-        f'{{"exposure":{{"shop":"{shop}","experiment":"{experiment}","variant":"{variant}","unit":"{unit.digest}",'
-        f'"placement":"{placement}","at":{milliseconds}{beside}}}}}'
-    )
+    return f'{begun}{unit.digest}","placement":"{placement}","at":{milliseconds}{beside}}}}}'
 
 
 def files(event: Mapping[str, Any]) -> tuple[dict[str, str], int]:
