@@ -220,3 +220,13 @@ def test_a_shelf_has_the_clicks_of_both_beside_what_was_on_screen(shop: Drop, bu
     rows = pl.read_parquet(bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read())
     (row,) = rows.filter(pl.col("level") == "variant").to_dicts()
     assert (row["variant"], row["clicks"], row["viewable"]) == ("ranks.interleaved", 8, 2)
+
+
+def test_of_two_clicks_in_one_second_the_same_one_counts_on_all_days(shop: Drop, bucket: "S3Client", bus: Any) -> None:  # noqa: ANN401
+    users = [f"u{number}" for number in range(300)]
+    clicks = [click(user, side) for side in ("other", "own") for user in users]
+    today = [buy(90, user, "i1", orderId="today") for user in users]
+    happen(shop, {0: clicks + today, 1: [buy(10, user, "i1", orderId="later") for user in users]})
+    for days in (1.5, 2.5):
+        round_at(days, bus)
+    assert sides(bucket, "bought") == (0, 600)

@@ -71,7 +71,9 @@ def day(
     items = items.with_columns(hash=hashed(items["item"]))
     since = since.join(names, on="shown", how="left").join(items, on="item")
     clicks = since.filter(pl.col("clicks") > 0, pl.col("side").is_not_null()).sort("time", "list")
-    touched = pl.concat([_touched(days, sides.today), clicks.select("unit", "hash", "time", "side")])
+    # Of two clicks in one second, the one that later days know of.
+    moments = clicks.group_by("unit", "hash", "time").agg(pl.col("side").last())
+    touched = pl.concat([_touched(days, sides.today), moments])
     bought = _credited(since.filter(pl.col("items").is_not_null()), touched)
     keys = {"unit": "unit", "side": "variant"}
     clicked = clicks.rename(keys).group_by("unit", "variant").agg(pl.len().alias("clicks"))
