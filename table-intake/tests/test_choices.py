@@ -81,3 +81,18 @@ def test_a_usual_name_needs_no_settings(heading: str) -> None:
     proposal = propose_settings(sample, SHOP, "users")
     assert proposal is not None
     assert proposal.section == {}
+
+
+def test_a_number_of_objects_is_no_choice() -> None:
+    copied, lines = checked("USER_ID,objects\nu1,41\nu2,7\n")
+    assert (copied.choices, lines) == (None, ["USER_ID,OBJECTS", "u1,41", "u2,7"])
+
+
+@pytest.mark.parametrize("heading", ["personalize", "개인화거부"])
+def test_a_file_of_choices_alone_is_told_what_it_lacks(heading: str) -> None:
+    with pytest.raises(Refused) as refused:
+        checked(f"USER_ID,{heading}\nu1,no\n")
+    assert str(refused.value).endswith(
+        "users need at least one column beside USER_ID, and Personalize never gets "
+        f"{heading}, which says who objects to personal lists: add a column, such as the age or the city"
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from personalization.auth import list_ids
 
+from functions.follow_settings.app import handler as follow_settings
 from functions.get_recommendations import app
 from tests.experiments.test_experiments import answer_of, experiment, lines, refusal, shop, start
 from tests.handlers.fakes import FakePersonalize
@@ -188,3 +189,18 @@ def test_a_page_mixes_the_placement_of_the_experiment_alone(start: Start) -> Non
 def test_what_cannot_be_mixed_is_refused(text: str, reason: str, start: Start, bucket: "S3Client") -> None:
     assert start(text) is None
     assert reason in refusal(bucket)
+
+
+@pytest.mark.usefixtures("rankers")
+def test_settings_that_stop_a_list_from_being_mixed_are_told_as_they_arrive(
+    shop: Drop, start: Start, bucket: "S3Client"
+) -> None:
+    assert start(interleaved())
+    promotions = "placements:\n  home: {recipe: user-personalization, promotions: [{filter: new, percent: 20}]}\n"
+    head, _, _ = SETTINGS.partition("placements:")
+    shop("drops/demo/settings.yaml", f'{head}  new: INCLUDE ItemID WHERE Items.NEW IN ("yes")\n{promotions}')
+    event = load("follow_settings")
+    event["detail"]["object"]["key"] = "drops/demo/settings.yaml"
+    assert follow_settings(event, None)["experiments"] is None
+    assert "its placement promotes items" in refusal(bucket)
+    assert sides(shown("u1"))

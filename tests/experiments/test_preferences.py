@@ -224,7 +224,7 @@ def test_a_shelf_has_the_clicks_of_both_beside_what_was_on_screen(shop: Drop, bu
 
 def test_of_two_clicks_in_one_second_the_same_one_counts_on_all_days(shop: Drop, bucket: "S3Client", bus: Any) -> None:  # noqa: ANN401
     users = [f"u{number}" for number in range(300)]
-    clicks = [click(user, side) for side in ("other", "own") for user in users]
+    clicks = [click(user, side) | {"EVENT_ID": f"{side} {user}"} for side in ("other", "own") for user in users]
     today = [buy(90, user, "i1", orderId="today") for user in users]
     happen(shop, {0: clicks + today, 1: [buy(10, user, "i1", orderId="later") for user in users]})
     for days in (1.5, 2.5):

@@ -19,7 +19,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
 """,
         OBJECTS: """
     personalizationoptout personalisationoptout optoutpersonalization optoutpersonalisation nopersonalization
-    nopersonalisation personalizationobjection objectstopersonalization objects 개인화거부 개인화추천거부
+    nopersonalisation personalizationobjection objectstopersonalization 개인화거부 개인화추천거부
     맞춤추천거부 パーソナライズ拒否
 """,
     }

@@ -276,13 +276,19 @@ def _choice(resource: str, header: Sequence[str], sources: dict[str, int]) -> Sl
     """Take the column that says who objects to personal lists out of those of the import, and return it.
 
     Raises:
-        Refused: there are two.
+        Refused: there are two, or nothing beside it and the id.
     """
     both = [(name, sources.pop(name)) for name in (choices.WANTS, choices.OBJECTS) if name in sources]
     if len(both) > 1:
         text = "{first} and {second} both say who objects to personal lists: let the settings ignore one of them"
         first, second = (shown(header[index]) for _, index in both)
         raise Refused(resource, Text("header.two-choices", text, first=first, second=second))
+    if both and sources.keys() == {"USER_ID"}:
+        text = (
+            "users need at least one column beside USER_ID, and Personalize never gets {choice}, which says who "
+            "objects to personal lists: add a column, such as the age or the city"
+        )
+        raise Refused(resource, Text("header.choice-alone", text, choice=shown(header[both[0][1]])))
     return Slot(*both[0]) if both else None
 
 
