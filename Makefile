@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # demo: the main job on this laptop · test · check · bench · deploy ENV=dev. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick scenarios nightly clients reliability check sources mac deployed release docs format events bench deploy lock clean
+.PHONY: help setup demo test quick scenarios nightly clients reliability check sources mac deployed laws wheels whole-quick whole-scenarios release docs format events bench deploy lock clean
 
 # Python 3.13 is the Lambda runtime; 3.12 and 3.11 will do where it is not installed, and for all but the functions newer ones.
 PYTHON := $(shell for p in python3.13 python3 python3.12 python3.11; do \
@@ -24,12 +24,12 @@ demo: .venv/.locked ## the main job on real data, on this laptop (ONCE=1: stop a
 	@$(BIN)/python -m local demo $(if $(ONCE),--once)
 
 test: setup clients ## all tests but the nightly ones (ARGS="tests/shop -x": a part)
-	$(if $(ARGS),$(BIN)/pytest $(ARGS),$(QUICK) && $(SCENARIOS))
+	$(if $(ARGS),$(BIN)/pytest $(ARGS),@$(MAKE) --no-print-directory -j2 $(WHOLE) whole-scenarios whole-quick)
 
 quick: setup clients ## all tests but the scenarios on the local cloud
 	$(QUICK) $(ARGS)
 
-scenarios: setup clients ## the scenarios on the local cloud: what `make test` plays after `make quick`
+scenarios: setup clients ## the scenarios on the local cloud: what `make test` plays beside `make quick`
 	$(SCENARIOS) $(ARGS)
 
 # A module stays with one worker, which makes what the module shares.
@@ -39,6 +39,12 @@ QUICK = $(BIN)/pytest -q -n logical --dist loadscope --no-loadscope-reorder --ig
 MATRIX = tests/app/test_reliability.py
 CLOUDS := $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
 SCENARIOS = $(BIN)/pytest -q -n $(CLOUDS) --dist loadscope --no-loadscope-reorder tests/app
+
+# Scenarios wait for half of their time, in which the other tests compute; these give way to them.
+whole-scenarios:
+	$(SCENARIOS)
+whole-quick:
+	nice $(QUICK)
 
 clients: .venv/.browser .local/axe/.locked .local/awscli/.locked .local/aws-sdk-js/.locked ## the clients of the tests: Chromium, AWS CLI v1, AWS SDK for JavaScript
 	@$(BIN)/python -m tests.storefront.chromium || true
@@ -56,12 +62,18 @@ nightly: setup clients ## what takes hours: the fault matrix, the long run, host
 reliability: setup ## play the fault matrix and write docs/reliability.md
 	MATRIX_PAGE=1 $(BIN)/pytest -q -m '' $(MATRIX)
 
-# Most of it computes on one core or waits for the package index, so three parts go side by side; each tells what it did when it has ended.
-SIDE_BY_SIDE = -j3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# A part tells what it did when it has ended.
+WHOLE = $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 LAWS = tests/statemachines tests/docs tests/benchmarks/test_ways.py tests/benchmarks/test_internals.py engine/tests/test_documents.py engine/tests/test_distribution.py
 check: setup ## format, lint, types, imports, security, template, machines, docs, packages
-	@$(MAKE) --no-print-directory $(SIDE_BY_SIDE) sources mac deployed
+# Most parts compute on one core, and one waits for the package index.
+	@$(MAKE) --no-print-directory -j5 $(WHOLE) wheels sources laws deployed mac
+
+laws: .venv/.locked
 	$(BIN)/pytest -q -m '' -n logical --dist loadscope $(LAWS)
+
+wheels: .venv/.locked
+	$(BIN)/python -m tests.wheels
 
 sources: .venv/.locked
 	$(BIN)/ruff format --check .
@@ -75,7 +87,6 @@ mac: .venv/.locked
 deployed: .venv/.locked
 # This compiles the template as SAM does and looks at it by the rules of `sam validate --lint`; SAM CLI itself reads it in every scenario.
 	$(BIN)/cfn-lint template.yaml stacks/*.yaml
-	$(BIN)/python -m tests.wheels
 	$(BIN)/python -m tests.template.audit
 	$(BIN)/python -m local.documents.build
 

@@ -26,10 +26,5 @@ def test_the_table_replaces_what_stands_between_the_marks() -> None:
         suite.written("a page", rows, "2 processors")
 
 
-def test_the_whole_is_the_sum_of_its_parts() -> None:
-    whole = suite.total([Took("quick", 6_588, 278.6, 419.2), Took("scenarios", 412, 321.4, 500.8)])
-    assert whole == Took("test", 7_000, 600.0, 920.0)
-
-
 def test_the_page_of_contributors_has_the_marks() -> None:
     assert suite.written(suite.PAGE.read_text(), [], "2 processors")
