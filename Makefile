@@ -24,7 +24,7 @@ demo: .venv/.locked ## the main job on real data, on this laptop (ONCE=1: stop a
 	@$(BIN)/python -m local demo $(if $(ONCE),--once)
 
 test: setup clients ## all tests but the nightly ones (ARGS="tests/shop -x": a part)
-	$(if $(ARGS),$(BIN)/pytest $(ARGS),@$(MAKE) --no-print-directory -j2 $(WHOLE) whole-scenarios whole-quick)
+	$(if $(ARGS),$(BIN)/pytest $(ARGS),@$(MAKE) --no-print-directory -j2 whole-scenarios whole-quick)
 
 quick: setup clients ## all tests but the scenarios on the local cloud
 	$(QUICK) $(ARGS)
@@ -40,11 +40,11 @@ MATRIX = tests/app/test_reliability.py
 CLOUDS := $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
 SCENARIOS = $(BIN)/pytest -q -n $(CLOUDS) --dist loadscope --no-loadscope-reorder tests/app
 
-# Scenarios wait for half of their time, in which the other tests compute; these give way to them.
+# Scenarios wait for half of their time, in which the other tests compute. These give way, and tell at their end what they did.
 whole-scenarios:
 	$(SCENARIOS)
 whole-quick:
-	nice $(QUICK)
+	nice $(QUICK) >.local/quick.txt 2>&1; status=$$?; cat .local/quick.txt; exit $$status
 
 clients: .venv/.browser .local/axe/.locked .local/awscli/.locked .local/aws-sdk-js/.locked ## the clients of the tests: Chromium, AWS CLI v1, AWS SDK for JavaScript
 	@$(BIN)/python -m tests.storefront.chromium || true
@@ -66,8 +66,8 @@ reliability: setup ## play the fault matrix and write docs/reliability.md
 WHOLE = $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 LAWS = tests/statemachines tests/docs tests/benchmarks/test_ways.py tests/benchmarks/test_internals.py engine/tests/test_documents.py engine/tests/test_distribution.py
 check: setup ## format, lint, types, imports, security, template, machines, docs, packages
-# Most parts compute on one core, and one waits for the package index.
-	@$(MAKE) --no-print-directory -j5 $(WHOLE) wheels sources laws deployed mac
+# Most parts compute on one core, and the first waits for the package index.
+	@$(MAKE) --no-print-directory -j3 $(WHOLE) wheels sources deployed laws mac
 
 laws: .venv/.locked
 	$(BIN)/pytest -q -m '' -n logical --dist loadscope $(LAWS)

@@ -372,7 +372,7 @@ def test_odd_data_trains_and_answers(tmp_path: Path, name: str) -> None:
     assert len(model.recommend(query, None, 5)) == min(5, len(model.item_ids))
 
 
-@pytest.mark.parametrize("users", [[[0, 1, 2, 0, 1, 2]], [[0] * 9] * 40, [[0]] * 9 + [[1, 0]]])
+@pytest.mark.parametrize("users", [[[0, 1, 2, 0, 1, 2]], [[0] * 9] * 8, [[0]] * 9 + [[1, 0]]])
 def test_little_data_is_no_error(users: list[list[int]]) -> None:
     model = network(rows_of(users, 3))
     assert model is not None

@@ -377,7 +377,7 @@ def test_a_range_within_a_quoted_value_leaves_no_copy(both: Any, monkeypatch: py
     monkeypatch.setattr("table_intake.ranges.ranges.WINDOW", 4)
     value = "".join(f"u{row},i1,1700000000,1\n" for row in range(300))
     divided, other = both(
-        "interactions", f"{FOLDER}large.csv", f'{HEADER}"{value}",i,1700000000,1\n{"".join(ROWS)}', 2_000
+        "interactions", f"{FOLDER}large.csv", f'{HEADER}"{value}",i,1700000000,1\n{"".join(ROWS)}', 3_500
     )
     assert divided == other
 
