@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,16 +37,27 @@ class Laptop:
     home: Home
     state: State
     scratch: Path
+    _clients: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def client(self) -> Client:
         """What the operator's commands use."""
         return Client(self.state)
 
+    def _client(self, service: str, *, engine: bool = False) -> Any:  # noqa: ANN401 - of whichever service
+        """A client, made once for each cloud that this folder has had: what waits asks often."""
+        address = self.state.engine if engine else self.state.endpoint
+        key = service, address, self.state.access_key
+        if key not in self._clients:
+            reach = access(self.state, engine=engine)
+            self._clients[key] = boto3.client(service, **reach)  # type: ignore[call-overload]
+        return self._clients[key]
+
     @property
     def s3(self) -> S3Client:
         """S3 of the local AWS."""
-        return boto3.client("s3", **access(self.state))
+        client: S3Client = self._client("s3")
+        return client
 
     @property
     def bucket(self) -> str:
@@ -66,12 +77,14 @@ class Laptop:
     @property
     def personalize(self) -> PersonalizeClient:
         """The engine's control plane."""
-        return boto3.client("personalize", **access(self.state, engine=True))
+        client: PersonalizeClient = self._client("personalize", engine=True)
+        return client
 
     @property
     def runtime(self) -> PersonalizeRuntimeClient:
         """The engine's recommendations, beside the HTTP API."""
-        return boto3.client("personalize-runtime", **access(self.state, engine=True))
+        client: PersonalizeRuntimeClient = self._client("personalize-runtime", engine=True)
+        return client
 
     @property
     def faults(self) -> FaultDoor:

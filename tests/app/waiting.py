@@ -13,8 +13,8 @@ PACE = 0.1
 TRIES = 3
 """How often a schedule invokes a function that fails, and a client sends what a service did not answer."""
 T = TypeVar("T")
-LOOK = 0.2
-"""Seconds between two looks: both processors are at work on what is waited for."""
+SOON, LATER = 0.1, 0.5
+"""Seconds between two looks, at first and in the end: both processors are at work on what is waited for."""
 
 
 def tried(call: Callable[[], T], holds: Callable[[T], bool]) -> T:
@@ -27,7 +27,8 @@ def tried(call: Callable[[], T], holds: Callable[[T], bool]) -> T:
 
 def until(holds: Callable[[], bool], what: str, bound: float = BOUND) -> None:
     """Look again and again until something holds; fail with `what` it was after `bound` seconds."""
-    deadline, pause = time.monotonic() + bound, threading.Event()
+    began, pause = time.monotonic(), threading.Event()
     while not holds():
-        assert time.monotonic() < deadline, f"after {bound:.0f} s still not: {what}"
-        pause.wait(LOOK)
+        waited = time.monotonic() - began
+        assert waited < bound, f"after {bound:.0f} s still not: {what}"
+        pause.wait(min(max(SOON, waited / 10), LATER))
