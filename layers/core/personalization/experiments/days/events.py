@@ -14,7 +14,7 @@ import polars as pl
 
 from personalization.experiments.days.columns import shaped
 from personalization.experiments.days.links import LINK, Links
-from personalization.experiments.days.reading import CLICKS, COPIES, UNIT, Rules, purchases, variants_of
+from personalization.experiments.days.reading import CLICKS, COPIES, UNIT, Rules, purchases
 
 OUTCOMES = pl.Schema(
     {
@@ -116,16 +116,19 @@ def accepted(copies: pl.DataFrame, rules: Rules, before: Remembered, imported: p
         return Events(outcomes=pl.DataFrame(schema=OUTCOMES), units=nobody, currency=before.currency or rules.currency)
     units = copies.filter(kind == UNIT).group_by("unit").agg(pl.col("events").sum())
     rows = copies.filter(~kind.is_in([UNIT, LINK])).drop("events", "other")
-    rows = rows.sort("time", "id", "line", "item", "amount").unique(["unit", "id"], keep="first", maintain_order=True)
+    # Few are sent twice, and only these are compared.
+    is_again = rows["id"].is_duplicated()
+    again = rows.filter(is_again).sort("time", "id", "line", "item", "amount")
+    again = again.unique(["unit", "id"], keep="first", maintain_order=True)
+    rows = pl.concat([rows.filter(~is_again), again]).sort("time", "id", maintain_order=True)
     rows = rows.with_columns(imported=pl.lit(value=False))
     if imported is not None:
         lines = shaped(purchases(imported.with_columns(event=pl.lit(""))), COPIES).select(rows.drop("imported").columns)
         rows = pl.concat([rows, lines.with_columns(imported=pl.lit(value=True))])
-    rows = rows.join(
-        variants_of(rows["list"].drop_nulls(), rules.variants_in), on="list", how="left", maintain_order="left"
-    )
+    variants = rules.variants_in(rows["list"].fill_null("")).cast(pl.UInt32).alias("shown")
     # A session is exposed to nothing: what is known by it alone is no sign of a lost exposure.
-    rows = rows.with_columns(pl.when("lasts").then("shown").alias("shown")).drop("lasts")
+    is_of_unit = pl.col("lasts") & pl.col("list").is_not_null()
+    rows = rows.with_columns(pl.when(is_of_unit).then(variants).alias("shown")).drop("lasts")
     seen = before.seen(rows["unit"].unique())
     clicks = _new(rows.filter(kind.is_in(CLICKS)), seen)
     carts = rows.filter(kind == "addtocart")

@@ -7,9 +7,8 @@ table of their own, and the tables of all parts become the day's.
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache
 
 import polars as pl
 from table_intake.streamed import MARK
@@ -167,24 +166,26 @@ def on_screen(files: Iterable[bytes]) -> pl.DataFrame:
     parts = [pl.DataFrame(schema=ON_SCREEN)]
     for block in _blocks(files):
         read = pl.read_ndjson(io.BytesIO(b"\n".join(text.strip() for text in block)), schema=_SEEN)
-        read = read.drop_nulls(["unit", "listId", "itemIds", "at"])
-        read = read.rename({"listId": "list"}).explode("itemIds").with_columns(pl.col("session").fill_null(value=False))
-        items = read.sort("at", "unit").unique(["list", "itemIds"], keep="first", maintain_order=True)
-        # An item that was told twice may lie in another block.
-        parts.append(
-            items.group_by("unit", "list")
-            .agg(pl.col("at", "session").min(), pl.col("itemIds").hash().alias("seen"))
-            .select(ON_SCREEN.names())
-        )
+        read = read.drop_nulls(["unit", "listId", "itemIds", "at"]).filter(pl.col("itemIds").list.len() > 0)
+        items = pl.col("itemIds").list.eval(pl.element().hash())
+        is_session = pl.col("session").fill_null(value=False)
+        parts.append(read.select("unit", "at", pl.col("listId").alias("list"), is_session, items.alias("seen")))
     return pl.concat(parts)
 
 
 def impressions_of(parts: Iterable[pl.DataFrame], variants_in: VariantsIn) -> pl.DataFrame:
     """Return the items on screen of all parts of a day, each once for each list, as `VIEWABLE`."""
     rows = pl.concat([pl.DataFrame(schema=ON_SCREEN), *parts])
-    lists = rows.group_by("unit", "list").agg(pl.col("at", "session").min(), _distinct("seen").alias("items"))
-    lists = lists.join(variants_of(lists["list"], variants_in), on="list", how="left")
-    return shaped(lists.with_columns(pl.when(~pl.col("session")).then("shown").alias("shown")), VIEWABLE)
+    # Most lists are told once; of another, an item counts for the unit that saw it first.
+    is_again = rows["list"].is_duplicated()
+    once = rows.filter(~is_again).with_columns(pl.col("seen").list.n_unique().alias("items"))
+    items = rows.filter(is_again).explode("seen").sort("at", "unit")
+    items = items.unique(["list", "seen"], keep="first", maintain_order=True)
+    again = items.group_by("unit", "list").agg(pl.col("at", "session").min(), pl.len().alias("items"))
+    names = ["unit", "at", "list", "session", pl.col("items").cast(pl.UInt32)]
+    lists = pl.concat([once.select(names), again.select(names)])
+    variants = variants_in(lists["list"]).cast(pl.UInt32).alias("shown")
+    return shaped(lists.with_columns(pl.when(~pl.col("session")).then(variants).alias("shown")), VIEWABLE)
 
 
 def _distinct(hashes: str) -> pl.Expr:
@@ -198,9 +199,11 @@ def copies(files: Iterable[bytes], rules: Rules) -> pl.DataFrame:
     They are read some at a time, since the texts of a day are larger than the memory. The number of a unit's events
     leaves out what was sent twice only within these: it tells robots, and no verdict counts it.
     """
-    # Users come back in the next files.
-    rules = replace(rules, unit_of=lru_cache(1 << 18)(rules.unit_of))
-    return pl.concat([pl.DataFrame(schema=COPIES), *(_read(_rows(block), rules) for block in _blocks(files))])
+    rows = pl.concat([pl.DataFrame(schema=COPIES), *(_read(_rows(block), rules) for block in _blocks(files))])
+    is_unit = pl.col("kind") == UNIT
+    units = rows.filter(is_unit).group_by("kind", "unit").agg(pl.col("events").sum())
+    rows = pl.concat([rows.filter(~is_unit), shaped(units, COPIES)])
+    return _with_digests(rows, rules.unit_of)
 
 
 def _blocks(files: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -217,11 +220,13 @@ def _blocks(files: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 def _rows(files: Iterable[bytes]) -> pl.DataFrame:
     """Return the rows of copies of events, as texts."""
-    by_header: dict[bytes, list[bytes]] = {}
+    by_header: dict[bytes, list[bytes | memoryview]] = {}
     for text in files:
-        header, _, rows = text.partition(b"\n")
+        start = (text.find(b"\n") + 1) or len(text)
+        header = text[:start].removesuffix(b"\n")
         parts = by_header.setdefault(header, [header, b"\n"])
-        parts += [rows] if rows.endswith(b"\n") or not rows else [rows, b"\n"]
+        # No copy, since these are all bytes of a day.
+        parts += [memoryview(text)[start:], b"" if text.endswith(b"\n") else b"\n"]
     frames = [
         pl.read_csv(
             b"".join(parts),
@@ -239,26 +244,23 @@ def _rows(files: Iterable[bytes]) -> pl.DataFrame:
 
 
 def _read(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
-    """Return what counts of some events, typed and with their units."""
+    """Return what counts of some events, typed, with names in place of digests."""
     kinds = {name: plain_type(name) for name in rows["EVENT_TYPE"].drop_nulls().unique()}
     rows = rows.with_columns(
-        pl.col("EVENT_TYPE").replace_strict(kinds, default=None, return_dtype=pl.String).alias("kind"),
         pl.coalesce(_given("USER_ID"), pl.lit(_VISITOR) + _given("VISITOR"), _given("SESSION_ID")).alias("who"),
         pl.col("EVENT_ID").hash().alias("id"),
     )
-    rows = rows.filter(pl.col("who").is_not_null(), pl.col("kind").is_not_null())
+    rows = rows.filter(pl.col("who").is_not_null(), pl.col("EVENT_TYPE").is_not_null())
     ids = rows.select("who", "id")
     # Few are sent twice, and only these are compared by user.
     is_repeated = ids["id"].is_duplicated()
     ids = pl.concat([ids.filter(~is_repeated), ids.filter(is_repeated).unique()])
-    units = ids.group_by("who").agg(pl.len().cast(pl.UInt32).alias("events"))
-    names = [name[1:] if name.startswith(_VISITOR) else rules.unit_of(name) for name in units["who"]]
-    units = units.with_columns(pl.Series("unit", names, pl.String))
+    units = ids.group_by(unit="who").agg(pl.len().cast(pl.UInt32).alias("events"))
     purchase = plain_type(rules.purchase)
-    listed = pl.col("kind").is_in(CLICKS) & _given("LIST_ID").is_not_null()
-    typed = _typed(rows.filter(pl.col("kind").is_in(["addtocart", RETURN, purchase]) | listed))
-    typed = typed.join(units.select("who", "unit"), on="who", how="left", maintain_order="left").drop("who")
-    typed = _with_digests(typed, rules.unit_of)
+    counting = [name for name, kind in kinds.items() if kind in {"addtocart", RETURN, purchase}]
+    clicking = [name for name, kind in kinds.items() if kind in CLICKS]
+    listed = pl.col("EVENT_TYPE").is_in(clicking) & _given("LIST_ID").is_not_null()
+    typed = _typed(rows.filter(pl.col("EVENT_TYPE").is_in(counting) | listed), kinds)
     is_line = pl.col("kind").is_in([purchase, RETURN])
     clicks = typed.filter(pl.col("kind").is_in(CLICKS), ~is_line)
     parts = [
@@ -266,18 +268,18 @@ def _read(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         purchases(typed.filter(is_line)),
         typed.filter(pl.col("kind") == "addtocart", ~is_line),
         units.with_columns(kind=pl.lit(UNIT)),
-        _links(rows, units),
+        _links(rows),
     ]
     return pl.concat(shaped(part, COPIES) for part in parts)
 
 
-def _typed(rows: pl.DataFrame) -> pl.DataFrame:
+def _typed(rows: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame:
     """Return events with what is known of them."""
     accepted = pl.col(MARK).str.split("/").list.last().cast(pl.Int64, strict=False)
     typed = rows.select(
         [
-            "who",
-            "kind",
+            pl.col("EVENT_TYPE").replace_strict(kinds, default=None, return_dtype=pl.String).alias("kind"),
+            pl.col("who").alias("unit"),
             "id",
             _given("SESSION_ID").alias("session"),
             _given("ITEM_ID").fill_null("").alias("item"),
@@ -294,19 +296,24 @@ def _typed(rows: pl.DataFrame) -> pl.DataFrame:
     return typed.drop_nulls("time")
 
 
-def _links(rows: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+def _links(rows: pl.DataFrame) -> pl.DataFrame:
     """Return the visitors of users."""
-    named = rows.select("who", pl.when(_given("USER_ID").is_not_null()).then(_given("VISITOR")).alias("unit"))
-    named = named.drop_nulls().unique().join(units.select("who", other="unit"), on="who")
+    visitor = pl.when(_given("USER_ID").is_not_null()).then(pl.lit(_VISITOR) + _given("VISITOR"))
+    named = rows.select(visitor.alias("unit"), other="who").drop_nulls().unique()
     return named.with_columns(kind=pl.lit(LINK))
 
 
 def _with_digests(rows: pl.DataFrame, unit_of: UnitOf) -> pl.DataFrame:
-    """Return rows with digests in place of sessions: before a login, a session may be the unit, and rows are kept."""
-    names = rows["session"].drop_nulls().unique()
-    digests = pl.Series("digest", [unit_of(name) for name in names], pl.String)
-    joined = rows.join(pl.DataFrame([names, digests]), on="session", how="left", maintain_order="left")
-    return joined.drop("session").rename({"digest": "session"})
+    """Return rows with digests in place of names: before a login, a session may be the unit, and rows are kept."""
+    columns = ("unit", "session", "other")
+    names = pl.concat([rows[column].alias("name") for column in columns]).drop_nulls().unique()
+    # Each once for all blocks: hashing takes longer than reading.
+    digests = [name[1:] if name.startswith(_VISITOR) else unit_of(name) for name in names]
+    units = pl.DataFrame([names, pl.Series("digest", digests, pl.String)])
+    for column in columns:
+        joined = rows.join(units, left_on=column, right_on="name", how="left", maintain_order="left")
+        rows = joined.with_columns(pl.col("digest").alias(column)).drop("digest")
+    return rows
 
 
 def _objects(lines: bytes, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
@@ -358,12 +365,6 @@ def purchases(rows: pl.DataFrame) -> pl.DataFrame:
         moment=pl.concat_str(at, thing, pl.lit("moment"), separator="\0"),
     )
     return rows.with_columns(hashed(text) for text in texts)
-
-
-def variants_of(lists: pl.Series, variants_in: VariantsIn) -> pl.DataFrame:
-    """Return the number of the variant of each list."""
-    names = lists.unique()
-    return pl.DataFrame([names.alias("list"), variants_in(names).cast(pl.UInt32).alias("shown")])
 
 
 def _number(column: pl.Expr) -> pl.Expr:
