@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Columns of a day's tables: hashes that last, and the columns of a schema."""
+"""Columns of a day's tables: hashes that last, numbers in place of texts, and the columns of a schema."""
+
+from collections.abc import Iterable
 
 import polars as pl
 
+_NUMBER = "#number"
 _WORD = 8
 _PRIMES = (0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93)
 
@@ -35,3 +38,19 @@ def shaped(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
         pl.col(name).cast(kind) if name in rows.columns else pl.lit(None, kind).alias(name)
         for name, kind in schema.items()
     )
+
+
+def numbered(tables: Iterable[pl.DataFrame], name: str) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Return the texts of a column as a table, in order, and tables with the numbers of its rows in place of them.
+
+    Millions of numbers are sorted, grouped and joined in a part of the time that as many texts take.
+    """
+    tables = list(tables)
+    texts = pl.concat([pl.Series(name, [], pl.String), *(table[name] for table in tables)]).drop_nulls().unique()
+    numbers = texts.sort().to_frame().with_row_index(_NUMBER)
+    return numbers.rename({_NUMBER: name, name: "text"}), [
+        table.join(numbers, on=name, how="left", maintain_order="left")
+        .with_columns(pl.col(_NUMBER).alias(name))
+        .drop(_NUMBER)
+        for table in tables
+    ]

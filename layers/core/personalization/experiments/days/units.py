@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from personalization.experiments.days.columns import shaped
+from personalization.experiments.days.columns import numbered, shaped
 from personalization.experiments.days.events import OUTCOMES, Events
 from personalization.experiments.days.reading import VIEWABLE
 
@@ -68,15 +68,17 @@ class Beside:
 
 def shop_day(accepted: Events, viewable: pl.DataFrame | None = None) -> pl.DataFrame:
     """Return a day's figures of all units, exposed or not: the past of later exposures."""
-    lines = accepted.outcomes.filter(pl.col("line").is_not_null())
+    tables = [accepted.outcomes.drop("session"), accepted.units, _on_screen(viewable).select("unit", "items")]
+    names, (outcomes, days, on_screen) = numbered(tables, "unit")
+    lines = outcomes.filter(pl.col("line").is_not_null())
     hashes = (lines.select("unit", seen="line"), _bought(lines).select("unit", seen="order"))
     seen = pl.concat([*hashes, lines.select("unit", seen="moment").drop_nulls()]).unique()
     seen = seen.sort("unit", "seen").group_by("unit", maintain_order=True).agg("seen")
-    on_screen = _on_screen(viewable).group_by("unit").agg(pl.col("items").sum().alias("viewable"))
-    days = accepted.units
-    for sums in (_summed(accepted.outcomes, ["unit"]), on_screen):
+    on_screen = on_screen.group_by("unit").agg(pl.col("items").sum().alias("viewable"))
+    for sums in (_summed(outcomes, ["unit"]), on_screen):
         days = days.join(sums, on="unit", how="full", coalesce=True)
-    return _counted(days.join(seen, on="unit", how="left"), SHOP_DAY).sort("unit")
+    days = days.join(seen, on="unit", how="left").sort("unit").join(names, on="unit", how="left", maintain_order="left")
+    return _counted(days.with_columns(pl.col("text").alias("unit")), SHOP_DAY)
 
 
 def day(shown: pl.DataFrame, accepted: Events, days: Sequence[pl.DataFrame], beside: Beside) -> pl.DataFrame:
@@ -212,7 +214,8 @@ def _without_strange_returns(since: pl.DataFrame, days: Iterable[pl.DataFrame]) 
 def _lists(outcomes: pl.DataFrame, on_screen: pl.DataFrame, numbers: Collection[int] | None) -> pl.DataFrame:
     """Return of how many lists of the experiment there are events or items on screen, for each unit."""
     ours = pl.col("shown").is_in(list(numbers or ()))
-    units = pl.concat([outcomes.filter(ours).select("unit", "list"), on_screen.filter(ours).select("unit", "list")])
+    lists = ["unit", pl.col("list").hash()]
+    units = pl.concat([outcomes.filter(ours).select(lists), on_screen.filter(ours).select(lists)])
     return units.unique().group_by("unit").agg(pl.len().cast(pl.UInt32).alias("lists"))
 
 

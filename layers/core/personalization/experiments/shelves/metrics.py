@@ -210,9 +210,9 @@ def sums(
     )
     # An order is engaged once, even if two of its items came from one list, and what comes back later leaves it.
     orders = ours.filter(pl.col("items").is_not_null()).select(*by, *_ORDER)
-    before = _earlier(bought).join(groups, on="list").select(*by, *_ORDER)
+    before = [] if bought is None else [bought.join(groups, on="list").select(*by, *_ORDER)]
     whole = rows.group_by(_ORDER).agg(_LEFT.alias("engaged"))
-    engaged = pl.concat([orders, before]).unique().join(whole, on=_ORDER).group_by(by).agg(pl.col("engaged").sum())
+    engaged = pl.concat([orders, *before]).unique().join(whole, on=_ORDER).group_by(by).agg(pl.col("engaged").sum())
     table = shown
     for part in (clicked, earned, engaged):
         table = table.join(part, on=by, how="full", coalesce=True)

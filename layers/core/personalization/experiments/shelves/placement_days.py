@@ -12,7 +12,7 @@ from typing import Literal
 
 import polars as pl
 
-from personalization.experiments.days.columns import shaped
+from personalization.experiments.days.columns import numbered, shaped
 from personalization.experiments.days.events import Events
 from personalization.experiments.shelves import metrics
 from personalization.experiments.shelves.metrics import BOUGHT, LISTS, SUMS, WAYS, WINDOW
@@ -103,14 +103,14 @@ def shelf_day(accepted: Events, viewable: pl.DataFrame, before: Iterable[pl.Data
     seen = viewable.filter(ours).group_by("list").agg(pl.col("items").sum().alias("viewable"))
     tokens = pl.concat([frame["list"] for frame in (rows, clicks, back, seen)])
     lists = _lists(tokens, seen, rules)
-    of_items = _items(rows, clicks, lists)
-    tables = [_level(level, by, (rows, clicks, lists, back)) for level, by in _BY.items()]
+    parts = _numbered(rows, clicks, lists, back)
+    tables = [_level(level, by, parts) for level, by in _BY.items()]
     ways = pl.DataFrame({"level": "shop", **metrics.ways(rows)})
     tables[0] = tables[0].join(ways, on="level", how="full", coalesce=True)
     lines = rows.filter(pl.col("items").is_not_null() & pl.col("list").is_not_null())
     touches = [shaped(clicks.with_columns(order=None, way=None), TOUCHES), shaped(lines, TOUCHES)]
     return ShelfDay(
-        pl.concat([shaped(table, SHELVES) for table in (*tables, of_items)]).with_columns(
+        pl.concat([shaped(table, SHELVES) for table in (*tables, _items(*parts[:3]))]).with_columns(
             pl.col(*_GROUPS, "item").fill_null("")
         ),
         pl.concat(touches),
@@ -151,6 +151,17 @@ def _lists(tokens: pl.Series, seen: pl.DataFrame | None, rules: ShelfRules) -> p
     return shaped(table if seen is None else table.join(seen, on="list", how="left"), LISTS)
 
 
+def _numbered(
+    rows: pl.DataFrame, clicks: pl.DataFrame, lists: pl.DataFrame, back: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return tables with numbers of lists and of units, which each level joins again, and groups as categories."""
+    _, (rows, clicks, lists, back) = numbered((rows, clicks.select("list", "item", "clicks"), lists, back), "list")
+    _, (rows, back) = numbered((rows, back), "unit")
+    # Categories in the order of their names.
+    groups = [lists[name].cast(pl.Enum(lists[name].drop_nulls().unique().sort())) for name in _GROUPS]
+    return rows, clicks, lists.with_columns(groups), back
+
+
 def _level(
     level: Level, by: Sequence[str], parts: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
 ) -> pl.DataFrame:
@@ -166,7 +177,7 @@ def _items(rows: pl.DataFrame, clicks: pl.DataFrame, lists: pl.DataFrame) -> pl.
     # The sums of items are those of lists, each of which is of one item: what was bought of it.
     earned = metrics.sums(
         rows.with_columns(pl.concat_str("list", pl.lit("\n"), "item").alias("list")),
-        clicks.clear(),
+        clicks.clear().cast({"list": pl.String}),
         _pairs(rows, groups),
         ["placement", "item"],
     )
@@ -184,5 +195,5 @@ def _pairs(rows: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     pairs = rows.select("list", "item").drop_nulls().unique().join(groups, on="list")
     return shaped(
         pairs.with_columns(pl.concat_str("list", pl.lit("\n"), "item").alias("list")),
-        pl.Schema({**LISTS, "item": pl.String()}),
+        pl.Schema({**LISTS, "placement": groups.schema["placement"], "item": pl.String()}),
     )
