@@ -199,15 +199,16 @@ def test_what_was_told_twice_counts_once_also_where_a_day_is_read_in_parts(monke
     told = {"experiment": "home", "variant": "a", "unit": unit("u1"), "placement": "home"}
     exposed = [json.dumps({**told, "at": (START + at) * 1000}).encode() for at in (5, 5, 7)]
     seen = [
-        json.dumps({"unit": unit("u1"), "listId": "l1", "itemIds": items, "at": (START + at) * 1000}).encode()
-        for items, at in ((["i1", "i2"], 5), (["i1", "i2"], 5), (["i2", "i3"], 7))
+        json.dumps({"unit": unit(user), "listId": "l1", "itemIds": items, "at": (START + at) * 1000}).encode()
+        # u2 tells of a list that u1 was shown.
+        for user, items, at in (("u2", ["i1"], 9), ("u1", ["i1", "i2"], 5), ("u1", ["i1"], 5), ("u1", ["i2", "i3"], 7))
     ]
 
     exposures = reading.exposures(exposed, DAY)
     on_screen = reading.impressions(seen, RULES.variants_in)
 
     assert exposures.select("at", "exposures").rows() == [((START + 5) * 1000, 2)]
-    assert on_screen.select("list", "at", "items").rows() == [("l1", (START + 5) * 1000, 3)]
+    assert on_screen.select("unit", "list", "at", "items").rows() == [(unit("u1"), "l1", (START + 5) * 1000, 3)]
 
 
 def test_the_past_is_that_of_the_days_before_the_first_exposure() -> None:

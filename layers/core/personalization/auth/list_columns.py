@@ -16,7 +16,7 @@ _WORD = 8
 
 def told(tokens: pl.Series) -> pl.DataFrame:
     """Return what listIds say, without those that say nothing; see `list_ids.told`."""
-    return _read(tokens).drop_nulls("name").select(TOLD.names())
+    return _read(tokens).drop_nulls("name")
 
 
 def variants(tokens: pl.Series) -> pl.Series:
@@ -39,7 +39,7 @@ def _read(tokens: pl.Series) -> pl.DataFrame:
     names = {data: list_ids.unpacked(data) or None for data in rows["packed"].drop_nulls().unique()}
     named = pl.DataFrame([list(names), list(names.values())], {"packed": pl.Binary, "name": pl.String})
     rows = rows.join(named, on="packed", how="left", maintain_order="left")
-    return rows.with_columns(pl.col("at") // 100).cast(dict(TOLD))
+    return rows.with_columns(pl.col("at") // 100).select(TOLD.names()).cast(TOLD)
 
 
 def _number(name: str) -> pl.Expr:

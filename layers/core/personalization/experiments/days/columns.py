@@ -41,13 +41,13 @@ def shaped(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
 
 
 def numbered(tables: Iterable[pl.DataFrame], name: str) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """Return the texts of a column as a table, in order, and tables with the numbers of its rows in place of them.
+    """Return the texts of a column as a table, and tables with the numbers of its rows in place of them.
 
     Millions of numbers are sorted, grouped and joined in a part of the time that as many texts take.
     """
     tables = list(tables)
     texts = pl.concat([pl.Series(name, [], pl.String), *(table[name] for table in tables)]).drop_nulls().unique()
-    numbers = texts.sort().to_frame().with_row_index(_NUMBER)
+    numbers = texts.to_frame().with_row_index(_NUMBER)
     return numbers.rename({_NUMBER: name, name: "text"}), [
         table.join(numbers, on=name, how="left", maintain_order="left")
         .with_columns(pl.col(_NUMBER).alias(name))

@@ -77,8 +77,8 @@ def shop_day(accepted: Events, viewable: pl.DataFrame | None = None) -> pl.DataF
     on_screen = on_screen.group_by("unit").agg(pl.col("items").sum().alias("viewable"))
     for sums in (_summed(outcomes, ["unit"]), on_screen):
         days = days.join(sums, on="unit", how="full", coalesce=True)
-    days = days.join(seen, on="unit", how="left").sort("unit").join(names, on="unit", how="left", maintain_order="left")
-    return _counted(days.with_columns(pl.col("text").alias("unit")), SHOP_DAY)
+    days = days.join(seen, on="unit", how="left").join(names, on="unit", how="left")
+    return _counted(days.with_columns(pl.col("text").alias("unit")), SHOP_DAY).sort("unit")
 
 
 def day(shown: pl.DataFrame, accepted: Events, days: Sequence[pl.DataFrame], beside: Beside) -> pl.DataFrame:
