@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalization.experiments.days import looks, units
+from personalization.experiments.days.looks import Course, Scope
+from personalization.experiments.days.units import Days
 from personalization.experiments.statistics.sums import HAS_PAST, Sums
 
+START = 1_793_577_600
 DAYS = [date(2026, 11, 2) + timedelta(days=number) for number in range(15)]
 
 
@@ -20,6 +23,12 @@ def rows(*told: dict[str, Any]) -> pl.DataFrame:
     """Return a day's rows; what is not named is 0, and there is no past."""
     usual = {name: 0 for name, kind in units.ROWS.items() if kind.is_numeric() and not name.startswith("past")}
     return pl.DataFrame([{**usual, **unit} for unit in told], schema=units.ROWS)
+
+
+def course_of(*shards: Days, **known: Any) -> Course:  # noqa: ANN401 - members of the scope
+    """Return the course of an experiment with two variants that runs for weeks."""
+    scope = Scope(**{"variants": ["a", "b"], "today": DAYS[-1] + looks.WEEK, "weeks_since": START, **known})
+    return looks.course(lambda: iter(shards), scope)
 
 
 def bought(unit: str, variant: str, *values: float, **more: object) -> dict[str, Any]:
@@ -72,9 +81,14 @@ USERS = {f"u{number}": "ab"[number % 2] for number in range(5)}
 PASTS = {"pastOrders": 2, "pastClicks": 1, "pastViewable": 7, "pastReturned": 1.0, "pastValues": [4.0, 900.0]}
 
 
-@settings(max_examples=15)
-@given(st.lists(st.dictionaries(st.sampled_from(sorted(USERS)), ROW), min_size=15, max_size=15))
-def test_sums_are_those_of_single_users(happened: list[dict[str, dict[str, Any]]]) -> None:
+@settings(max_examples=10)
+@given(
+    st.lists(st.dictionaries(st.sampled_from(sorted(USERS)), ROW), min_size=15, max_size=15),
+    st.fixed_dictionaries(dict.fromkeys(USERS, st.integers(0, 1))),
+)
+def test_sums_are_those_of_single_users_in_any_shards(
+    happened: list[dict[str, dict[str, Any]]], shard_of: dict[str, int]
+) -> None:
     before: set[str] = set()
     days: list[list[dict[str, Any]]] = []
     for day in happened:
@@ -83,9 +97,16 @@ def test_sums_are_those_of_single_users(happened: list[dict[str, dict[str, Any]]
             for unit, row in day.items()
         ])  # fmt: skip
         before |= day.keys()
-    looked = [DAYS[6], DAYS[13]]
 
-    course = looks.course(dict(zip(DAYS, (rows(*day) for day in days), strict=True)), ["a", "b"], looked)
+    course = course_of(
+        *(
+            {
+                at: rows(*(row for row in day if shard_of[row["unit"]] == number))
+                for at, day in zip(DAYS, days, strict=True)
+            }
+            for number in range(2)
+        )
+    )
 
     cap = math.inf if course.cap is None else course.cap
     for variant in "ab":
@@ -95,7 +116,7 @@ def test_sums_are_those_of_single_users(happened: list[dict[str, dict[str, Any]]
             course.looks[1].sums[variant], Sums.of([*second.values()], [first.get(unit, {}) for unit in second])
         )
         assert_same(course.days[-1].sums[variant], Sums.of([*last.values()]))
-    assert [look.day for look in course.looks] == looked
+    assert [look.day for look in course.looks] == [DAYS[6], DAYS[13]]
     assert len(course.days) == len(DAYS)
 
 
@@ -118,7 +139,7 @@ def test_units_in_two_variants_and_robots_are_in_no_sums() -> None:
     )
     second = rows(bought("u2", "b"), bought("u5", "b", 3.0))
 
-    course = looks.course({DAYS[0]: first, DAYS[1]: second}, ["a", "b"], [], few_orders=100)
+    course = course_of({DAYS[0]: first, DAYS[1]: second}, few_orders=100)
 
     assert (course.double, course.robots, course.orders) == (1, 2, 1)
     assert {name: sums.users for name, sums in course.days[-1].sums.items()} == {"a": 1, "b": 1}
@@ -129,7 +150,7 @@ def test_units_in_two_variants_and_robots_are_in_no_sums() -> None:
 def test_one_order_of_a_billion_counts_as_much_as_one_in_a_thousand_has() -> None:
     day = rows(*(bought(f"u{number}", "a", 10.0) for number in range(2000)), bought("rich", "a", 1e9))
 
-    course = looks.course({DAYS[0]: day}, ["a", "b"], [])
+    course = course_of({DAYS[0]: day})
 
     assert course.cap == 10
     assert course.days[0].sums["a"].total("revenueWinsorized") == 20_010
@@ -137,7 +158,7 @@ def test_one_order_of_a_billion_counts_as_much_as_one_in_a_thousand_has() -> Non
 
 
 def test_an_experiment_without_a_unit_has_a_course() -> None:
-    course = looks.course({DAYS[0]: rows()}, ["a", "b"], [DAYS[0]])
+    course = course_of({day: rows() for day in DAYS[:7]})
 
     assert (course.cap, course.orders, course.looks[0].sums["b"].users) == (None, 0, 0)
 
@@ -154,12 +175,11 @@ def test_a_look_is_after_the_day_that_ends_a_whole_week(hour: int, last: int) ->
 
 
 def test_each_time_of_constant_weights_has_its_own_users() -> None:
-    start = 1_793_577_600
     shown = [("u1", "a", 0), ("u2", "b", 10), ("u3", "b", 100), ("u3", "a", 200)]
-    day = rows(*(bought(unit, variant, first=(start + at) * 1000) for unit, variant, at in shown))
-    weights = [(start, {"a": 0.9, "b": 0.1}), (start + 100, {"a": 0.5, "b": 0.5})]
+    day = rows(*(bought(unit, variant, first=(START + at) * 1000) for unit, variant, at in shown))
+    weights = [(START, {"a": 0.9, "b": 0.1}), (START + 100, {"a": 0.5, "b": 0.5})]
 
-    periods = looks.periods({DAYS[0]: day}, weights)
+    periods = course_of({DAYS[0]: day}, weights=weights).periods
 
     assert [(period.weights["b"], dict(period.users)) for period in periods] == [
         (0.1, {"a": 1, "b": 1}),

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an interleaved experiment says: which ranker's items users prefer, and that an A/B test comes next."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import operator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import reduce
+from typing import Self
 
 import polars as pl
 from table_intake.wording import Text
 
-from personalization.experiments.days import credit, looks
+from personalization.experiments.days import credit, looks, units
+from personalization.experiments.days.units import Days
 from personalization.experiments.experiment import INTERLEAVED, Experiment
 from personalization.experiments.statistics import signs
 from personalization.experiments.statistics.checks import Finding
@@ -47,30 +51,56 @@ class Seen:
         return {"control": self.sides[0], "variant": self.sides[1], "open": ""}[self.preferred.outcome]
 
 
-def whole(rows: Mapping[date, pl.DataFrame]) -> dict[date, pl.DataFrame]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """What some users prefer by the end of each week and of each day, and what they did."""
+
+    weekly: Sequence[Signs]
+    daily: Sequence[Signs]
+    sums: Mapping[str, Mapping[str, int]]
+    """By variant."""
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            weekly=[*map(operator.add, self.weekly, other.weekly)],
+            daily=[*map(operator.add, self.daily, other.daily)],
+            sums={
+                side: {name: number + other.sums[side][name] for name, number in sums.items()}
+                for side, sums in self.sums.items()
+            },
+        )
+
+
+def whole(shard: Days) -> dict[date, pl.DataFrame]:
     """Return the rows of units as in other experiments, without those of single rankers."""
     is_whole = pl.col("variant").is_null() | (pl.col("variant") == INTERLEAVED)
-    return {day: frame.filter(is_whole) for day, frame in rows.items()}
+    return {day: rows.filter(is_whole) for day, rows in shard.items()}
 
 
-def see(
-    experiment: Experiment, rows: Mapping[date, pl.DataFrame], over: Sequence[date], robots: Collection[str]
-) -> Seen:
+def see(experiment: Experiment, shards: Iterator[Days], over: Sequence[date]) -> Seen:
     """Return what the days say.
 
     Args:
-        rows: of the experiment, by day.
+        shards: the rows of the experiment.
         over: the days that are over, in order.
-        robots: units that are left out.
     """
     control = experiment.control
     other = next(variant.name for variant in experiment.variants if variant.name != control)
-    people = {day: frame.filter(~pl.col("unit").is_in(list(robots))) for day, frame in rows.items()}
     weeks = max(round((experiment.ends_at - experiment.starts_at) / _WEEK), 1)
     ends = looks.days_of_looks(experiment.starts_at, over)
-    weekly = credit.signs(people, ends, experiment.goal, (control, other))
-    preferred = signs.judge(list(enumerate(weekly, 1)), weeks)
-    daily = credit.signs(people, over, experiment.goal, (control, other))
+
+    def chosen(shard: Days) -> _Chosen:
+        robots = units.robots(whole(shard).values()).implode()
+        people = {day: rows.filter(~pl.col("unit").is_in(robots)) for day, rows in shard.items() if day in over}
+        return _Chosen(
+            weekly=credit.signs(people, ends, experiment.goal, (control, other)),
+            daily=credit.signs(people, over, experiment.goal, (control, other)),
+            sums={side: credit.sums(people, side) for side in (control, other)},
+        )
+
+    seen = reduce(operator.add, map(chosen, shards))
+    preferred = signs.judge(list(enumerate(seen.weekly, 1)), weeks)
+    daily = seen.daily
     # By the first week, as the plan of any experiment.
     first = daily[min(len(daily), 7) - 1].users * weeks * 7 / min(len(daily), 7) if daily else 0.0
     planned = max(round(first), 1)
@@ -83,7 +113,7 @@ def see(
         sides=(control, other),
         preferred=preferred,
         now=daily[-1] if daily else Signs(users=0, for_variant=0),
-        sums={side: credit.sums({day: people[day] for day in over}, side) for side in (control, other)},
+        sums=seen.sums,
         curve=tuple(points),
         least=preferred.least if preferred.least is not None else signs.least(first, weeks),
     )

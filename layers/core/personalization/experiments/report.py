@@ -4,14 +4,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from personalization.experiments import following, picture, preferences, ramps, sentences
 from personalization.experiments.announcing import News
-from personalization.experiments.days import looks, units
+from personalization.experiments.days import looks
 from personalization.experiments.days.aggregating import Made, day_of
 from personalization.experiments.days.links import MOST_OTHERS
-from personalization.experiments.days.looks import Course
+from personalization.experiments.days.looks import Course, Scope
 from personalization.experiments.experiment import INTERLEAVED, SCALE, Experiment
 from personalization.experiments.ramps import Seen
 from personalization.experiments.sentences import Told
@@ -74,12 +75,16 @@ def judge(experiment: Experiment, made: Made, now: datetime) -> Judged:
         return _judge_ramp(experiment, made, now)
     if experiment.interleaved:
         return _judge_preference(experiment, made, now)
-    rows = made.rows[experiment.name]
     others = tuple(variant.name for variant in experiment.variants if variant.name != experiment.control)
-    over = [day for day in sorted(rows) if day < now.date()]
-    course = looks.course(
-        rows, (experiment.control, *others), looks.days_of_looks(experiment.starts_at, over), FEW_ORDERS
+    scope = Scope(
+        variants=(experiment.control, *others),
+        # Impressions of today may be here before their exposures.
+        today=now.date(),
+        weights=_weights(experiment),
+        weeks_since=experiment.starts_at,
+        few_orders=FEW_ORDERS,
     )
+    course = looks.course(partial(made.shards_of, experiment.name), scope)
     weeks = max(round((experiment.ends_at - experiment.starts_at) / _WEEK), 1)
     design = Design(
         control=experiment.control,
@@ -90,13 +95,11 @@ def judge(experiment: Experiment, made: Made, now: datetime) -> Judged:
         shares=tuple(week / weeks for week in range(1, weeks + 1)),
         planned=_planned(experiment, course, weeks),
     )
-    # Impressions of today may be here before their exposures.
-    shown, unexposed = units.unexposed(rows[day] for day in over)
     facts = Facts(
-        periods=looks.periods(rows, _weights(experiment)),
+        periods=course.periods,
         double=course.double,
-        shown=shown,
-        unexposed=unexposed,
+        shown=course.shown,
+        unexposed=course.unexposed,
         robots=course.robots,
         crowds=len(made.links.crowds),
         most_others=MOST_OTHERS,
@@ -114,16 +117,15 @@ def judge(experiment: Experiment, made: Made, now: datetime) -> Judged:
 
 def _judge_ramp(experiment: Experiment, made: Made, now: datetime) -> Judged:
     """Return what is known of a ramp, which has no goal: it only must do no harm."""
-    rows = made.rows[experiment.name]
     names = tuple(variant.name for variant in experiment.variants)
-    course = looks.course(rows, names, (), 0)
-    (exposed,) = looks.periods(rows, [(experiment.starts_at, dict.fromkeys(names, 1.0))])
-    shown, unexposed = units.unexposed(rows[day] for day in sorted(rows) if day < now.date())
+    scope = Scope(variants=names, today=now.date(), weights=[(experiment.starts_at, dict.fromkeys(names, 1.0))])
+    course = looks.course(partial(made.shards_of, experiment.name), scope)
+    (exposed,) = course.periods
     facts = Facts(
         periods=ramps.periods(experiment, exposed.users),
         double=course.double,
-        shown=shown,
-        unexposed=unexposed,
+        shown=course.shown,
+        unexposed=course.unexposed,
         robots=course.robots,
         crowds=len(made.links.crowds),
         most_others=MOST_OTHERS,
@@ -145,16 +147,16 @@ def _judge_ramp(experiment: Experiment, made: Made, now: datetime) -> Judged:
 
 def _judge_preference(experiment: Experiment, made: Made, now: datetime) -> Judged:
     """Return which ranker users prefer; each of them is exposed to both, so that no variant has users of its own."""
-    rows = made.rows[experiment.name]
-    over = [day for day in sorted(rows) if day < now.date()]
-    whole = preferences.whole(rows)
-    course = looks.course(whole, (INTERLEAVED,), (), 0)
-    seen = preferences.see(experiment, rows, over, units.robots(whole.values()))
-    shown, unexposed = units.unexposed(whole[day] for day in over)
+    course = looks.course(
+        lambda: map(preferences.whole, made.shards_of(experiment.name)),
+        Scope(variants=(INTERLEAVED,), today=now.date()),
+    )
+    over = [look.day for look in course.days if look.day < now.date()]
+    seen = preferences.see(experiment, made.shards_of(experiment.name), over)
     facts = Facts(
         periods=(),
-        shown=shown,
-        unexposed=unexposed,
+        shown=course.shown,
+        unexposed=course.unexposed,
         robots=course.robots,
         silent_days=tuple(_silent_days(experiment, made, course, now)),
     )

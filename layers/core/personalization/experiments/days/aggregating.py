@@ -2,9 +2,10 @@
 """Make a shop's days up to today: of all its units, and of each of its experiments."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Protocol, Self
 
 import polars as pl
@@ -15,7 +16,7 @@ from personalization.experiments.days.files import DayFiles, ShopDay
 from personalization.experiments.days.imported_orders import Calendar
 from personalization.experiments.days.links import Links, links_of
 from personalization.experiments.days.reading import Rules
-from personalization.experiments.days.units import Beside
+from personalization.experiments.days.units import Beside, Days
 from personalization.experiments.experiment import Experiment
 
 SETTLED = timedelta(days=2)
@@ -29,8 +30,8 @@ _DAY = timedelta(days=1)
 class Made:
     """The days of a shop's experiments."""
 
-    rows: Mapping[str, Mapping[date, pl.DataFrame]]
-    """By experiment and day."""
+    rows: Mapping[str, Days]
+    """By experiment and day; empty where `read` has them."""
     currency: str | None
     foreign: Mapping[str, int]
     """Lines by another currency since the first day, whose money is not added."""
@@ -44,6 +45,15 @@ class Made:
     """What is known of the shop's days, without their rows."""
     links: Links = field(default_factory=Links)
     """Which names are one unit's; the rows have one for each."""
+    read: Callable[[str], Iterator[Days]] | None = None
+    """Reads the rows of an experiment, a shard at a time, where all at once would fill the memory.
+
+    It yields one shard at least, which is empty without a row.
+    """
+
+    def shards_of(self, name: str) -> Iterator[Days]:
+        """Iterate over the rows of an experiment, a shard at a time."""
+        return iter((self.rows[name],)) if self.read is None else self.read(name)
 
     def foreign_of(self, experiment: Experiment) -> dict[str, int]:
         """Return the lines by another currency on the days of an experiment."""
@@ -59,12 +69,12 @@ class Made:
 
     def without(self, digests: Collection[str]) -> Self:
         """Return the days without some units, and those that are one with them."""
-        gone = {self.links.unit(unit) for unit in digests}
+        left = partial(_left, gone={self.links.unit(unit) for unit in digests})
+        read = self.read
         return replace(
             self,
-            rows={
-                name: {day: units.left(rows, gone) for day, rows in days.items()} for name, days in self.rows.items()
-            },
+            rows={name: left(days) for name, days in self.rows.items()},
+            read=None if read is None else lambda name: map(left, read(name)),
         )
 
 
@@ -190,6 +200,10 @@ def make(
         whole=day > today,
         links=links,
     )
+
+
+def _left(days: Days, gone: Collection[str]) -> Days:
+    return {day: units.left(rows, gone) for day, rows in days.items()}
 
 
 def _leaving(files: DayFiles, made_links: pl.DataFrame, erased: set[str]) -> set[str]:

@@ -4,8 +4,9 @@
 An event counts from the unit's first exposure on.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
@@ -49,6 +50,8 @@ ROWS = pl.Schema(
 )
 """`lists` are those of the experiment that events or views name. A unit that was shown some, and neither exposed nor
 counted on a day, has a row without a variant."""
+Days = Mapping[date, pl.DataFrame]
+"""Rows by day, of some units: all rows of a unit are in one shard, and a day may be missing where they have none."""
 _FIRST = pl.Schema({name: ROWS[name] for name in ("unit", "variant", "first")})
 
 

@@ -4,9 +4,11 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from table_intake.wording import Text
+
+from personalization.experiments.statistics.sums import counted
 
 RATIO_LEVEL = 0.001
 """The chance of a false alarm of the sample ratio at each check; two checks a day make some 2 % in four weeks."""
@@ -26,6 +28,10 @@ class Period:
 
     weights: Mapping[str, float]
     users: Mapping[str, int]
+
+    def __add__(self, other: Self) -> Self:
+        """Return the same time with the users of both."""
+        return type(self)(weights=self.weights, users=counted(self.users, other.users))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

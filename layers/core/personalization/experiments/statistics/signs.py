@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Literal
+from typing import Literal, Self
 
 from personalization.experiments.statistics import sequential
 from personalization.experiments.statistics.bands import multiple
@@ -36,6 +36,15 @@ class Signs:
     """The users at the look before."""
     shared: int = 0
     """Users who preferred the same one there, less those who preferred the other one."""
+
+    def __add__(self, other: Self) -> Self:
+        """Return what both prefer."""
+        return type(self)(
+            users=self.users + other.users,
+            for_variant=self.for_variant + other.for_variant,
+            before=self.before + other.before,
+            shared=self.shared + other.shared,
+        )
 
     @property
     def z(self) -> float:

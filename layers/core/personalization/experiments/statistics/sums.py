@@ -81,6 +81,11 @@ class Sums:
         return type(self)(columns=self.columns, products=tuple(map(tuple, products)))
 
 
+def counted(counts: Mapping[str, int], others: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts of both, by name; what one of them does not name is none there."""
+    return {name: counts.get(name, 0) + others.get(name, 0) for name in sorted({*counts, *others})}
+
+
 def _products(rows: Sequence[Row], others: Sequence[Row], size: int) -> Matrix:
     sums = [[0.0] * size for _ in range(size)]
     for row, other in zip(rows, others, strict=True):
