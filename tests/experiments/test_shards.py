@@ -126,10 +126,10 @@ def test_any_division_into_shards_gives_the_verdict_of_all_rows_at_once(
     assert_same(asdict(judged.course), asdict(expected.course), 1e-9)
     assert judged.course.money == expected.course.money
     assert bool(any(judged.course.money.values())) == (orders == 0.05)
-    documents = [
-        report.document("demo", experiment, told, made, ShopSettings(), NOW)
-        for told, made in ((judged, shards), (expected, once))
-    ]
-    assert_same(*documents, 1e-6)
+    told, due = (
+        report.document("demo", experiment, of, made, ShopSettings(), NOW)
+        for of, made in ((judged, shards), (expected, once))
+    )
+    assert_same(told, due, 1e-6)
     assert not any(digest in by_unit for by_unit in judged.course.revenues.values() for digest in OBJECTING)
     assert (judged.facts.unexposed, judged.course.robots) == (8, 5)
