@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalization.experiments.days import looks, units
-from personalization.experiments.days.looks import Course, Scope
-from personalization.experiments.days.units import Days
+from personalization.experiments.days.looks import Scope
 from personalization.experiments.statistics.sums import HAS_PAST, Sums
 
 START = 1_793_577_600
@@ -25,10 +24,9 @@ def rows(*told: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame([{**usual, **unit} for unit in told], schema=units.ROWS)
 
 
-def course_of(*shards: Days, **known: Any) -> Course:  # noqa: ANN401 - members of the scope
-    """Return the course of an experiment with two variants that runs for weeks."""
-    scope = Scope(**{"variants": ["a", "b"], "today": DAYS[-1] + looks.WEEK, "weeks_since": START, **known})
-    return looks.course(lambda: iter(shards), scope)
+def weeks(**known: Any) -> Scope:  # noqa: ANN401 - members of the scope
+    """Return the scope of an experiment with two variants that runs for weeks."""
+    return Scope(**{"variants": ["a", "b"], "today": DAYS[-1] + timedelta(days=7), "weeks_since": START, **known})
 
 
 def bought(unit: str, variant: str, *values: float, **more: object) -> dict[str, Any]:
@@ -98,15 +96,14 @@ def test_sums_are_those_of_single_users_in_any_shards(
         ])  # fmt: skip
         before |= day.keys()
 
-    course = course_of(
-        *(
-            {
-                at: rows(*(row for row in day if shard_of[row["unit"]] == number))
-                for at, day in zip(DAYS, days, strict=True)
-            }
-            for number in range(2)
-        )
-    )
+    shards = [
+        {
+            day: rows(*(row for row in told if shard_of[row["unit"]] == number))
+            for day, told in zip(DAYS, days, strict=True)
+        }
+        for number in range(2)
+    ]
+    course = looks.course(lambda: iter(shards), weeks())
 
     cap = math.inf if course.cap is None else course.cap
     for variant in "ab":
@@ -139,7 +136,7 @@ def test_units_in_two_variants_and_robots_are_in_no_sums() -> None:
     )
     second = rows(bought("u2", "b"), bought("u5", "b", 3.0))
 
-    course = course_of({DAYS[0]: first, DAYS[1]: second}, few_orders=100)
+    course = looks.course(lambda: iter([{DAYS[0]: first, DAYS[1]: second}]), weeks(few_orders=100))
 
     assert (course.double, course.robots, course.orders) == (1, 2, 1)
     assert {name: sums.users for name, sums in course.days[-1].sums.items()} == {"a": 1, "b": 1}
@@ -150,7 +147,7 @@ def test_units_in_two_variants_and_robots_are_in_no_sums() -> None:
 def test_one_order_of_a_billion_counts_as_much_as_one_in_a_thousand_has() -> None:
     day = rows(*(bought(f"u{number}", "a", 10.0) for number in range(2000)), bought("rich", "a", 1e9))
 
-    course = course_of({DAYS[0]: day})
+    course = looks.course(lambda: iter([{DAYS[0]: day}]), weeks())
 
     assert course.cap == 10
     assert course.days[0].sums["a"].total("revenueWinsorized") == 20_010
@@ -158,7 +155,7 @@ def test_one_order_of_a_billion_counts_as_much_as_one_in_a_thousand_has() -> Non
 
 
 def test_an_experiment_without_a_unit_has_a_course() -> None:
-    course = course_of({day: rows() for day in DAYS[:7]})
+    course = looks.course(lambda: iter([{day: rows() for day in DAYS[:7]}]), weeks())
 
     assert (course.cap, course.orders, course.looks[0].sums["b"].users) == (None, 0, 0)
 
@@ -167,11 +164,13 @@ def test_an_experiment_without_a_unit_has_a_course() -> None:
 def test_a_look_is_after_the_day_that_ends_a_whole_week(hour: int, last: int) -> None:
     start = int(pl.datetime(2026, 11, 2, hour, time_zone="UTC").pipe(pl.select).item().timestamp())
 
-    assert looks.days_of_looks(start, DAYS[: last + 1]) == [DAYS[last]]
-    assert looks.days_of_looks(start, DAYS[:last]) == []
-    assert looks.days_of_looks(start, DAYS) == [
-        day for day in (DAYS[last], *DAYS[last + 7 : last + 8]) if day <= DAYS[14]
-    ]
+    def looked(until: int) -> list[date]:
+        days = {day: rows() for day in DAYS[:until]}
+        return [look.day for look in looks.course(lambda: iter([days]), weeks(weeks_since=start)).looks]
+
+    assert looked(last + 1) == [DAYS[last]]
+    assert looked(last) == []
+    assert looked(len(DAYS)) == [day for day in (DAYS[last], *DAYS[last + 7 : last + 8]) if day <= DAYS[14]]
 
 
 def test_each_time_of_constant_weights_has_its_own_users() -> None:
@@ -179,7 +178,7 @@ def test_each_time_of_constant_weights_has_its_own_users() -> None:
     day = rows(*(bought(unit, variant, first=(START + at) * 1000) for unit, variant, at in shown))
     weights = [(START, {"a": 0.9, "b": 0.1}), (START + 100, {"a": 0.5, "b": 0.5})]
 
-    periods = course_of({DAYS[0]: day}, weights=weights).periods
+    periods = looks.course(lambda: iter([{DAYS[0]: day}]), weeks(weights=weights)).periods
 
     assert [(period.weights["b"], dict(period.users)) for period in periods] == [
         (0.1, {"a": 1, "b": 1}),
