@@ -24,9 +24,9 @@ def rows(*told: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame([{**usual, **unit} for unit in told], schema=units.ROWS)
 
 
-def weeks(**known: Any) -> Scope:  # noqa: ANN401 - members of the scope
+def weeks(**told: Any) -> Scope:  # noqa: ANN401 - members of the scope
     """Return the scope of an experiment with two variants that runs for weeks."""
-    return Scope(**{"variants": ["a", "b"], "today": DAYS[-1] + timedelta(days=7), "weeks_since": START, **known})
+    return Scope(**{"variants": ["a", "b"], "today": DAYS[-1] + timedelta(days=7), "weeks_since": START, **told})
 
 
 def bought(unit: str, variant: str, *values: float, **more: object) -> dict[str, Any]:

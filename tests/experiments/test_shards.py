@@ -98,8 +98,8 @@ def assert_same(value: object, expected: object, within: float) -> None:
                 assert_same(value[name], expected[name], within)
         case list() | tuple():
             assert isinstance(value, list | tuple)
-            for mine, due in zip(value, expected, strict=True):
-                assert_same(mine, due, within)
+            for part, due in zip(value, expected, strict=True):
+                assert_same(part, due, within)
         case float():
             assert isinstance(value, float)
             assert math.isclose(value, expected, rel_tol=within, abs_tol=within)
@@ -115,9 +115,9 @@ def test_any_division_into_shards_gives_the_verdict_of_all_rows_at_once(
     experiment: Experiment, orders: float, shard_of: Callable[[str], int]
 ) -> None:
     days = happened(experiment, orders, seed=7)
-    known: dict[str, Any] = {"currency": "KRW", "foreign": {}, "unvalued": 0, "busy": frozenset(DAYS), "whole": True}
-    once = Made(rows={experiment.name: days}, **known).without(OBJECTING)
-    shards = Made(rows={}, read=lambda _: divided(days, shard_of), **known).without(OBJECTING)
+    rest: dict[str, Any] = {"currency": "KRW", "foreign": {}, "unvalued": 0, "busy": frozenset(DAYS), "whole": True}
+    once = Made(rows={experiment.name: days}, **rest).without(OBJECTING)
+    shards = Made(rows={}, read=lambda _: divided(days, shard_of), **rest).without(OBJECTING)
 
     judged, expected = (report.judge(experiment, made, NOW) for made in (shards, once))
 
