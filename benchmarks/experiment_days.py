@@ -66,6 +66,12 @@ class Folder:
             raise Missing(Key, "there is no such object")
         return {"Body": path.open("rb")}
 
+    def head_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        path = self._folder / Key
+        if not path.exists():
+            raise Missing(Key, "there is no such object")
+        return {"ContentLength": path.stat().st_size}
+
     def put_object(self, *, Key: str, Body: bytes, **_: object) -> None:  # noqa: N803
         path = self._folder / Key
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,6 +149,13 @@ def write_day(folder: Path, number: int, events: int, users: int) -> None:
                 frame.write_ndjson(at / f"{part:04}.jsonl")
 
 
+def write(folder: Path, events: int, days: int) -> None:
+    """Write the files of all days in another process, unless they are there."""
+    if not (folder / "events").exists():
+        sizes = ["--events", str(events), "--days", str(days), "--folder", str(folder)]
+        subprocess.run([sys.executable, "-m", "benchmarks.experiment_days", "--write", *sizes], check=True)
+
+
 def _token(number: int, second: int, who: int) -> str:
     data = bytearray(_template(who % 3))
     # Copies have listIds that were checked, and no reader checks their signatures again.
@@ -163,10 +176,10 @@ def _facts_of(lists: pl.Series) -> pl.DataFrame:
     return list_columns.told(lists).select("list", "variant", release, "at", placement="name")
 
 
-def analyse(folder: Path, days: int) -> None:
-    """Make the days of a shop, judge its experiment, and print what that took."""
+def made_up(days: int) -> Experiment:
+    """Return an experiment of so many days."""
     start = int(START.timestamp())
-    experiment = Experiment(
+    return Experiment(
         name="home",
         hypothesis="",
         owner="",
@@ -181,6 +194,11 @@ def analyse(folder: Path, days: int) -> None:
         ends_at=start + days * DAY,
         definition="",
     )
+
+
+def analyse(folder: Path, days: int) -> None:
+    """Make the days of a shop, judge its experiment, and print what that took."""
+    experiment = made_up(days)
     files = DayFiles(cast("Any", Folder(folder)), "bucket", SHOP)
     end = START + timedelta(days=days, hours=1)
     rules = Rules("Purchase", UNIT_OF, variants_in=list_columns.variants)
@@ -219,9 +237,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        if not (folder / "events").exists():
-            sizes = ["--events", str(options.events), "--days", str(options.days), "--folder", str(folder)]
-            subprocess.run([sys.executable, "-m", "benchmarks.experiment_days", "--write", *sizes], check=True)
+        write(folder, options.events, options.days)
         read = sum(path.stat().st_size for path in folder.glob("e*/**/*") if path.is_file())
         read += sum(path.stat().st_size for path in folder.glob("i*/**/*") if path.is_file())
         print(f"{options.events:,} events of {options.days} days, {read / 1e6:,.0f} MB with exposures and impressions")

@@ -4,14 +4,14 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 from personalization.auth import list_columns, list_ids
 from personalization.core import observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
 from personalization.events import objections
-from personalization.experiments.analysing import Analyst, Clients, Lists, Round
+from personalization.experiments.analysing import Analyst, Clients, Round
+from personalization.experiments.lists import Lists
 from personalization.releases import ramping
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, objec
     def objecting(shop: str) -> set[str]:
         return {user for part in members(shop, objections.RECORD) for user in members(shop, part)}
 
-    aws = Clients(clients.s3(), clients.dynamodb(), clients.eventbridge())
-    lists = Lists(list_columns.variants, list_ids.variant_number, _facts_of)
+    aws = Clients(clients.s3(), clients.dynamodb(), clients.eventbridge(), clients.stepfunctions())
+    lists = Lists(list_columns.variants, list_ids.variant_number, list_columns.facts)
     now = datetime.now(UTC)
     done = Analyst(aws, environment, now, objecting, lists).round(late)
     for shop, reason in done.failed:
@@ -75,16 +75,3 @@ def _keep_second_campaigns(done: Round, environment: Environment, now: datetime)
             continue
         if begun or gone:
             LOG.info("Second campaigns kept", shop=shop, begun=begun, deleted=gone)
-
-
-def _facts_of(lists: pl.Series) -> pl.DataFrame:
-    """Return what listIds say of their lists; copies of events and impressions have listIds that were checked."""
-    name = pl.col("name")
-    is_placement = name.str.starts_with(list_ids.PLACEMENT)
-    return list_columns.told(lists).select(
-        "list",
-        pl.when(is_placement).then(name.str.strip_prefix(list_ids.PLACEMENT)).otherwise("/" + name).alias("placement"),
-        "variant",
-        pl.from_epoch("release", time_unit="s").dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias("release"),
-        "at",
-    )

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Take a step of the check of a drop that is too large for one function."""
+"""Take a step of the check of a drop that is too large for one function, or of making days that are."""
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from personalization.auth import list_columns, list_ids
 from personalization.auth.hash_key import HashKey
 from personalization.core import environment, observability
 from personalization.core.aws import clients, map_runs
 from personalization.core.environment import Environment
 from personalization.core.errors import intake_translated
 from personalization.core.messages import Part, Steps
+from personalization.experiments.days.large.plan import is_work
+from personalization.experiments.days.large.steps import DaySteps
+from personalization.experiments.lists import Lists
 from personalization.ingest import known_ids
 from personalization.ingest.item_lines import ItemLines
 from personalization.ingest.ranges import Bucket
@@ -21,11 +26,14 @@ if TYPE_CHECKING:
 
 LOG = observability.logger()
 HASH_KEY = HashKey(clients.secretsmanager, environment.hash_key)
+LISTS = Lists(list_columns.variants, list_ids.variant_number, list_columns.facts)
+MAKING_SECONDS = 600
+"""How long days of a shard are made; what is left of the function's time is for the last one."""
 
 
 class _PartRequest(Part):
     work: str
-    """The folder of the drop's results."""
+    """The folder of the results: of a drop, or of days of events."""
 
     @property
     def shop(self) -> str:
@@ -33,14 +41,14 @@ class _PartRequest(Part):
 
 
 class FitRequest(_PartRequest):
-    """Fit the ranges of a round together."""
+    """Fit the ranges of a round together, or the parts of days."""
 
     step: Literal["fit"]
     round: int = 0
 
 
 class CheckRequest(_PartRequest):
-    """Check the range of a number."""
+    """Check the range of a number, or read the part of days."""
 
     step: Literal["check"]
     round: int = 0
@@ -50,7 +58,7 @@ class CheckRequest(_PartRequest):
 
 
 class CountRequest(_PartRequest):
-    """Count the partition of a number."""
+    """Count the partition of a number, or make the days of a shard."""
 
     step: Literal["count"]
     round: int = 0
@@ -70,15 +78,22 @@ class _Bucket:
 
 
 def _check(request: CheckRequest, at: _Bucket) -> dict[str, object]:
+    if is_work(request.work):
+        return {"key": _days(request, at).read(request.number)}
     unreadable = Text.joined("; ", map(Text.read, (request.unreadable or {}).values()))
     return {"key": _ranges(request, at).check(request.round, request.number, unreadable)}
 
 
 def _count(request: CountRequest, at: _Bucket) -> dict[str, object]:
+    if is_work(request.work):
+        end = time.monotonic() + MAKING_SECONDS
+        return {"key": _days(request, at).make(request.number, lambda: time.monotonic() > end)}
     return {"key": _ranges(request, at).count(request.round, request.number)}
 
 
 def _fit(request: FitRequest, at: _Bucket) -> dict[str, object]:
+    if is_work(request.work):
+        return {"round": request.round, "again": False, "partitions": _days(request, at).fit()}
     return _ranges(request, at).fit(request.round)
 
 
@@ -95,6 +110,10 @@ def _ranges(request: _PartRequest, at: _Bucket) -> ranges.Steps:
         ItemLines,
         lambda expected: HASH_KEY.of(request.shop) if expected.settings.hash else None,
     )
+
+
+def _days(request: _PartRequest, at: _Bucket) -> DaySteps:
+    return DaySteps(at.s3, at.name, request.work, LISTS.rules, LISTS.also)
 
 
 STEPS: Steps[_Bucket, dict[str, object]] = Steps(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import base64
 from dataclasses import replace
+from datetime import UTC, datetime
 from string import ascii_lowercase, digits
 
 import polars as pl
@@ -123,10 +124,16 @@ def test_many_ids_say_what_each_of_them_says(lists: list[Shown], others: list[st
     tokens = {sign(KEY, "demo", shown): shown for shown in lists}
     others = [text for text in others if list_ids.told(text) is None]
 
-    rows = list_columns.told(pl.Series([*tokens, *others], dtype=pl.String)).rows()
+    rows = list_columns.facts(pl.Series([*tokens, *others], dtype=pl.String)).rows()
 
     told = {
-        token: (shown.name, shown.variant, shown.release, int(shown.at * 100) // 100) for token, shown in tokens.items()
+        token: (
+            shown.name.removeprefix("placement/") if shown.name.startswith("placement/") else f"/{shown.name}",
+            shown.variant,
+            f"{datetime.fromtimestamp(shown.release, UTC):%Y-%m-%dT%H:%M:%SZ}",
+            int(shown.at * 100) // 100,
+        )
+        for token, shown in tokens.items()
     }
     assert {token: rest for token, *rest in rows if token in told} == {token: [*rest] for token, rest in told.items()}
     numbers = list_columns.variants(pl.Series([*others, *tokens], dtype=pl.String)).to_list()

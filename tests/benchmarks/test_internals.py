@@ -103,7 +103,8 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     (
         "tests/experiments",
         "test_aggregates test_checks test_day_files test_effects test_looks "
-        "test_metrics test_oracles test_ramps test_placement_days test_earnings test_verdicts test_shards test_signs",
+        "test_large_days test_metrics test_oracles test_ramps test_placement_days test_earnings test_verdicts "
+        "test_shards test_signs",
         "statistics are held against plain computations and other libraries, far from any file",
     ),
     (

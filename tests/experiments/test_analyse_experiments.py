@@ -14,8 +14,9 @@ from personalization.core.aws import clients, objects
 from personalization.core.environment import Environment
 from personalization.core.errors import RetryLater
 from personalization.experiments import following
-from personalization.experiments.analysing import Analyst, Clients, Lists, Round
+from personalization.experiments.analysing import Analyst, Clients, Round
 from personalization.experiments.assignment import unit_digest
+from personalization.experiments.lists import Lists
 from personalization.shop.records import release_store
 
 from functions.analyse_experiments.app import handler
@@ -95,7 +96,7 @@ LISTS = Lists(
 
 def round_at(days: float, objecting: Collection[str] = ()) -> Round:
     """Make a round so many days after the start, while some users object."""
-    aws = Clients(clients.s3(), clients.dynamodb(), cast("Any", BUS))
+    aws = Clients(clients.s3(), clients.dynamodb(), cast("Any", BUS), cast("Any", None))
     return Analyst(aws, Environment(), START + timedelta(days=days), lambda _: objecting, LISTS).round(lambda: False)
 
 

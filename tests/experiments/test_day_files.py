@@ -141,7 +141,7 @@ def test_users_who_were_erased_leave_and_a_day_that_is_made_again_has_them_no_mo
 
     make(3)
     (rows, *_) = files().experiment_days("home").values()
-    shop_day = files().shop_day(DAY)
+    shop_day = files().shop_days([DAY])[DAY]
     assert rows["unit"].to_list() == [unit("u2")]
     assert shop_day is not None
     assert shop_day.rows["unit"].to_list() == [unit("u2")]
@@ -196,7 +196,7 @@ def test_an_erasure_leaves_sums_of_placements_and_takes_the_clicks(bucket: "S3Cl
 
     files().forget({unit("u1")})
 
-    touches = files().table("touches", DAY)
+    touches = files().tables("touches", [DAY]).get(DAY)
     assert touches is not None
     assert touches[0]["unit"].to_list() == [unit("u2")]
     (shop, *_) = between(files(), DAY, DAY)[DAY].to_dicts()
@@ -312,7 +312,7 @@ def test_the_clicks_of_a_visitor_leave_days_that_are_over_where_their_user_was_e
     files().forget({unit("u1")})
     shelves_of(4)
 
-    touches = files().table("touches", DAY)
+    touches = files().tables("touches", [DAY]).get(DAY)
     assert touches is not None
     assert touches[0].is_empty()
 

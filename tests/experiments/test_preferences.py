@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
-from personalization.experiments.analysing import Analyst, Clients, Lists
+from personalization.experiments.analysing import Analyst, Clients
 from personalization.experiments.assignment import unit_digest
+from personalization.experiments.lists import Lists
 from personalization.shop.records import release_store
 
 from tests.experiments.test_aggregates import buy, copy, event
@@ -66,7 +67,7 @@ def shop(drop: Drop, table: "DynamoDBClient", bus: Any) -> Iterator[Drop]:  # no
 
 
 def round_at(days: float, bus: object, objecting: Collection[str] = ()) -> None:
-    aws = Clients(clients.s3(), clients.dynamodb(), cast("Any", bus))
+    aws = Clients(clients.s3(), clients.dynamodb(), cast("Any", bus), cast("Any", None))
     now = START + timedelta(days=days)
     assert not Analyst(aws, Environment(), now, lambda _: objecting, LISTS).round(lambda: False).failed
 

@@ -17,9 +17,10 @@ from personalization.auth import list_columns
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.experiments import following, ramps
-from personalization.experiments.analysing import Analyst, Clients, Lists, Round
+from personalization.experiments.analysing import Analyst, Clients, Round
 from personalization.experiments.assignment import Unit, unit_digest, variant_of
 from personalization.experiments.experiment import Experiment, Experiments
+from personalization.experiments.lists import Lists
 from personalization.experiments.statistics.checks import sample_ratio
 from personalization.experiments.statistics.effects import combined, effect
 from personalization.experiments.statistics.sums import Sums
@@ -157,7 +158,7 @@ class Shop:
         return self.bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
 
     def round_at(self, days: float) -> Round:
-        aws = Clients(clients.s3(), clients.dynamodb(), cast("Any", self.bus))
+        aws = Clients(clients.s3(), clients.dynamodb(), cast("Any", self.bus), cast("Any", None))
         lists = Lists(list_columns.variants, lambda _: 0)
         return Analyst(aws, Environment(), START + timedelta(days=days), lambda _: (), lists).round(lambda: False)
 

@@ -14,9 +14,10 @@ from personalization.core.environment import Environment
 from personalization.core.errors import RetryLater
 from personalization.events import store
 from personalization.events.visitors import FirstVisitors, Introductions
-from personalization.experiments.analysing import Analyst, Clients, Lists
+from personalization.experiments.analysing import Analyst, Clients
 from personalization.experiments.assignment import unit_digest
 from personalization.experiments.days.files import DayFiles
+from personalization.experiments.lists import Lists
 from personalization.shop.records import release_store
 
 from functions.copy_events.app import handler as copy
@@ -109,7 +110,7 @@ def report(bucket: "S3Client", printed: str, table: "DynamoDBClient", queues: Qu
     copied = [{"eventSource": "aws:sqs", "messageId": m["MessageId"], "body": m["Body"]} for m in messages]
     if copied:
         copy({"Records": copied}, None)
-    aws = Clients(clients.s3(), clients.dynamodb(), cast("Any", Bus()))
+    aws = Clients(clients.s3(), clients.dynamodb(), cast("Any", Bus()), cast("Any", None))
     now = datetime.now(UTC) + timedelta(hours=hours)
     assert not Analyst(aws, Environment(), now, lambda _: [], LISTS).round(lambda: False).failed
     key = "reports/demo/experiments/own-list/report.json"

@@ -19,6 +19,19 @@ def told(tokens: pl.Series) -> pl.DataFrame:
     return _read(tokens).drop_nulls("name")
 
 
+def facts(tokens: pl.Series) -> pl.DataFrame:
+    """Return what listIds say of their lists: placement or `/route`, variant, when it was released, and when made."""
+    name = pl.col("name")
+    is_placement = name.str.starts_with(list_ids.PLACEMENT)
+    return told(tokens).select(
+        "list",
+        pl.when(is_placement).then(name.str.strip_prefix(list_ids.PLACEMENT)).otherwise("/" + name).alias("placement"),
+        "variant",
+        pl.from_epoch("release", time_unit="s").dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias("release"),
+        "at",
+    )
+
+
 def variants(tokens: pl.Series) -> pl.Series:
     """Return the number of the variant that each listId names; 0 for a list in no experiment."""
     rows = _read(tokens)

@@ -46,6 +46,10 @@ class Environment:
     """The account's quota of bytes of an incremental import job."""
     check_part_bytes = _Variable("CHECK_PART_BYTES", int)
     """The bytes that one function reads; of more, each part is read by a function of its own."""
+    check_machine_arn = _Variable("CHECK_MACHINE_ARN", str)
+    """The machine that checks large drops, and makes large days of experiments."""
+    large_day_bytes = _Variable("LARGE_DAY_BYTES", int)
+    """The bytes of a day's events and impressions that one function analyses."""
     retrain_machine_arn = _Variable("RETRAIN_MACHINE_ARN", str)
     batch_machine_arn = _Variable("BATCH_MACHINE_ARN", str)
     schedule_group = _Variable("SCHEDULE_GROUP", str)

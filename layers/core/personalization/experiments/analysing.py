@@ -4,10 +4,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING
-
-import polars as pl
 
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
@@ -17,13 +14,14 @@ from personalization.experiments import following, ramps, report
 from personalization.experiments.announcing import News, announce
 from personalization.experiments.assignment import unit_digest
 from personalization.experiments.days import aggregating
-from personalization.experiments.days.aggregating import SETTLED, Also, Made
+from personalization.experiments.days.aggregating import SETTLED, Made
 from personalization.experiments.days.files import DayFiles
-from personalization.experiments.days.reading import Rules, VariantsIn
+from personalization.experiments.days.large.plan import Plan, Shelves
+from personalization.experiments.days.large.round import LargeDays
 from personalization.experiments.experiment import Experiment
+from personalization.experiments.lists import Lists
 from personalization.experiments.report import Judged
-from personalization.experiments.shelves.files import ShelfFiles
-from personalization.experiments.shelves.placement_days import FACTS, ShelfRules
+from personalization.experiments.shelves.files import first_day
 from personalization.experiments.shelves.round import ShelfRound
 from personalization.reports import pages
 from personalization.shop.records import release, release_store
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
 
 LOG = logger()
 
@@ -43,22 +42,7 @@ class Clients:
     s3: "S3Client"
     dynamodb: "DynamoDBClient"
     bus: "EventBridgeClient"
-
-
-def no_facts(_lists: pl.Series) -> pl.DataFrame:
-    return pl.DataFrame(schema=FACTS)
-
-
-@dataclass(frozen=True, slots=True)
-class Lists:
-    """What listIds say."""
-
-    variants_in: VariantsIn
-    """Returns the number of the variant that each listId names; 0 for a list in no experiment."""
-    number_of: Callable[[str], int]
-    """Returns the number of a variant, named `experiment.variant`."""
-    facts_of: Callable[[pl.Series], pl.DataFrame] = no_facts
-    """Returns what listIds say of their lists, as `FACTS`."""
+    machines: "SFNClient"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,19 +141,10 @@ class Analyst:
         settings = shop_settings(clients.s3, bucket, shop)
         if not experiments and not settings.placements:
             return []
-        rules = Rules(
-            purchase=settings.event_type,
-            unit_of=partial(unit_digest, tracking_id),
-            currency=settings.storefront.currency,
-            variants_in=self._lists.variants_in,
-        )
-        files = DayFiles(clients.s3, bucket, shop)
-        objecting = {rules.unit_of(user) for user in self._objecting(shop)}
-        shelves = ShelfFiles(files, self._shelf_rules(stored, settings, objecting), self._now.date())
-        also = Also(number_of=self._lists.number_of, companion=shelves if settings.placements else None)
-        made = aggregating.make(files, rules, experiments, self._now.date(), late, also=also)
+        objecting = {unit_digest(tracking_id, user) for user in self._objecting(shop)}
+        plan = self._plan(tracking_id, experiments, settings, self._shelves(stored, settings, objecting))
         # Their days stay, for whoever no longer objects.
-        made = made.without(objecting)
+        made = self._made(shop, plan, late).without(objecting)
         reports = [(experiment, self._report(shop, experiment, made, settings)) for experiment in experiments]
         if settings.placements:
             shelf_round = ShelfRound(clients.s3, environment, shop, settings, self._now)
@@ -178,21 +153,45 @@ class Analyst:
                 shelf_round.tell(clients.dynamodb, clients.bus, week)
         return reports
 
-    def _shelf_rules(
+    def _plan(
+        self, tracking_id: str, experiments: Sequence[Experiment], settings: ShopSettings, shelves: Shelves | None
+    ) -> Plan:
+        return Plan(
+            today=self._now.date(),
+            tracking_id=tracking_id,
+            purchase=settings.event_type,
+            currency=settings.storefront.currency,
+            experiments=tuple(experiment.as_record() for experiment in experiments),
+            shelves=shelves,
+        )
+
+    def _shelves(
         self, stored: Collection[Experiment], settings: ShopSettings, objecting: Collection[str]
-    ) -> ShelfRules:
+    ) -> Shelves | None:
+        if not settings.placements:
+            return None
         # What is on screen of a list that two rankers share is of both, and clicks are on items of either.
         names = {
             name: experiment.listed[-1] if experiment.interleaved else name
             for experiment in stored
             for name in experiment.listed
         }
-        return ShelfRules(
-            facts_of=self._lists.facts_of,
+        return Shelves(
+            first=first_day(self._now.date()),
             variants={self._lists.number_of(name): shown for name, shown in names.items()},
-            left_out=objecting,
+            left_out=tuple(sorted(objecting)),
             window=settings.shelves.window,
         )
+
+    def _made(self, shop: str, plan: Plan, late: Callable[[], bool]) -> Made:
+        """Make a shop's days, or have the machine make them that checks large drops."""
+        clients, bucket = self._clients, self._environment.bucket
+        large = LargeDays(clients.s3, bucket, shop, self._environment.large_day_bytes)
+        if large.are_needed(plan.needed):
+            return large.begun(plan, self._now, clients.machines, self._environment.check_machine_arn)
+        files = DayFiles(clients.s3, bucket, shop)
+        rules, also = self._lists.rules(plan, plan.currency), self._lists.also(plan, files)
+        return aggregating.make(files, rules, plan.needed.experiments, plan.today, late, also=also)
 
     def _report(self, shop: str, experiment: Experiment, made: Made, settings: ShopSettings) -> bool:
         """Write an experiment's report; return whether the experiment was stopped now."""

@@ -23,6 +23,7 @@ from personalization.events.erasure_requests import THREADS, Requests
 from personalization.events.erasures import Progress, Request, Shop, Version
 from personalization.experiments.assignment import unit_digest
 from personalization.experiments.days.files import DayFiles
+from personalization.experiments.days.large.plan import forget_parts
 from personalization.maintenance import forget_users
 from personalization.personalize.ensure import list_recommenders
 from personalization.runs import batches, concurrent_drops, leases, lifecycle
@@ -236,6 +237,7 @@ class Eraser:
         forget_users.forget(self._s3, self._environment.bucket, shop.name, users, late)
         units = {unit_digest(shop.tracking_id, user) for user in users}
         DayFiles(self._s3, self._environment.bucket, shop.name).forget(units)
+        forget_parts(self._s3, self._environment.bucket, shop.name)
         release_store.put_if(
             self._dynamodb,
             self._environment.table,

@@ -105,6 +105,67 @@ def day_of(seconds: float) -> date:
     return datetime.fromtimestamp(seconds, UTC).date()
 
 
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Which days a round needs."""
+
+    experiments: Sequence[Experiment]
+    """Those that run or have ended within `SETTLED`."""
+    today: date
+    shelves: date | None = None
+    """The first day of the shop's placements, if it has some."""
+
+    @property
+    def first(self) -> date:
+        """The first day, with the past of experiments."""
+        days = [start - units.PAST_DAYS * _DAY for start in self.starts.values()]
+        return min([*days, self.today + _DAY, *([] if self.shelves is None else [self.shelves])])
+
+    @property
+    def starts(self) -> dict[str, date]:
+        return {experiment.name: day_of(experiment.starts_at) for experiment in self.experiments}
+
+    def of(self, day: date) -> list[Experiment]:
+        """Return the experiments that have a day."""
+        return [
+            experiment
+            for experiment in self.experiments
+            if day_of(experiment.starts_at) <= day <= day_of(experiment.last_second + SETTLED.total_seconds())
+        ]
+
+    def is_settled(self, day: date) -> bool:
+        """Return whether no more files of a day are expected."""
+        return day < self.today - SETTLED
+
+    @property
+    def first_counted(self) -> date:
+        """The first day of an experiment, or else of placements: what was before is only their past."""
+        return min(self.starts.values(), default=self.shelves or self.today)
+
+    @property
+    def days(self) -> list[date]:
+        """All days up to today."""
+        return [self.first + number * _DAY for number in range((self.today - self.first).days + 1)]
+
+    @property
+    def settled(self) -> list[date]:
+        """The days of which no more files are expected."""
+        return [day for day in self.days if self.is_settled(day)]
+
+    def calendar(self, closed: Collection[date]) -> Calendar:
+        """Return on which days imported orders count; closed ones are not made again."""
+        # Orders that come late count for placements, and for an experiment by their own time alone.
+        late = [] if self.shelves is None else [self.today - SETTLED - LATE]
+        now = int(datetime(self.today.year, self.today.month, self.today.day, tzinfo=UTC).timestamp()) + 86_399
+        return Calendar(
+            first=self.first,
+            start=min([*self.starts.values(), self.today, *late]),
+            oldest_open=max(self.first, self.today - SETTLED),
+            closed=closed,
+            now=now,
+        )
+
+
 def make(
     files: DayFiles,
     rules: Rules,
@@ -125,7 +186,8 @@ def make(
         experiment.name: {number_of(name) for name in experiment.listed} if number_of else None
         for experiment in experiments
     }
-    starts = {experiment.name: day_of(experiment.starts_at) for experiment in experiments}
+    needed = Needed(experiments, today, companion.first if companion else None)
+    starts = needed.starts
     rows: dict[str, dict[date, pl.DataFrame]] = {}
     for experiment in experiments:
         stored = files.experiment_days(experiment.name)
@@ -133,37 +195,24 @@ def make(
     shop_days: dict[date, ShopDay] = {}
     erased = files.erased()
     links = files.links()
-    day = min((start - units.PAST_DAYS * _DAY for start in starts.values()), default=today + _DAY)
-    if companion is not None:
-        day = min(day, companion.first)
-    settled = _settled_days(files, day, today)
-    # Orders that come late count for placements, and for an experiment by their own time alone.
-    start = min([*starts.values(), today if companion is None else today - SETTLED - LATE])
-    calendar = _calendar(day, start, today, settled)
-    imported = units.left(_imported(files, rules, calendar, late, today), erased)
+    day, stored_days = needed.first, files.shop_days(needed.settled)
+    settled = {made: shop_day for made, shop_day in stored_days.items() if shop_day.settled}
+    imported = units.left(_imported(files, rules, needed.calendar(settled), late, today), erased)
     while day <= today and not late():
-        is_settled = day < today - SETTLED
+        is_settled = needed.is_settled(day)
         shop_day = settled.get(day)
-        missing = [
-            experiment
-            for experiment in experiments
-            if starts[experiment.name] <= day <= day_of(experiment.last_second + SETTLED.total_seconds())
-            and day not in rows[experiment.name]
-        ]
+        missing = [experiment for experiment in needed.of(day) if day not in rows[experiment.name]]
         accepted, viewable, exposed = None, None, pl.DataFrame(schema=reading.EXPOSURES)
         joins = companion is not None and companion.first <= day and (not is_settled or companion.needs(day))
         if shop_day is None or missing or joins:
             copies = files.copies(day, rules)
             exposed = files.exposures(day) if shop_day is None or missing else exposed
             if shop_day is None:
-                made_links = links_of(exposed, copies)
-                erased = _leaving(files, made_links, erased)
-                made_links = units.left(made_links, erased)
-                files.put_table("links", day, made_links, settled=is_settled)
+                made_links, erased = files.put_links(day, links_of(exposed, copies), erased, settled=is_settled)
                 links.add(made_links)
             orders = imported.filter(pl.col("day") == day)
             accepted = events.accepted(copies, rules, _remembered(shop_days, links), orders)
-            viewable = reading.impressions(files.impressions(day), rules.variants_in)
+            viewable = files.impressions(day, rules)
         if shop_day is None and accepted is not None:
             shop_day = _shop_day(accepted, viewable, erased, settled=is_settled)
             files.put_shop_day(day, shop_day)
@@ -189,7 +238,7 @@ def make(
                 files.put_experiment_day(experiment.name, day, rows[experiment.name][day], settled=is_settled)
         shop_days[day] = shop_day if shop_day is not None else ShopDay(rows=pl.DataFrame(schema=units.SHOP_DAY))
         day += _DAY
-    first = min(starts.values(), default=today if companion is None else companion.first)
+    first = needed.first_counted
     return Made(
         rows={name: {day: links.joined(made) for day, made in days.items()} for name, days in rows.items()},
         currency=_currency(shop_days),
@@ -206,29 +255,14 @@ def _left(days: Days, gone: Collection[str]) -> Days:
     return {day: units.left(rows, gone) for day, rows in days.items()}
 
 
-def _leaving(files: DayFiles, made_links: pl.DataFrame, erased: set[str]) -> set[str]:
-    """Return who was erased, with the visitors of whom nothing told when the user was: they leave all days."""
-    linked = Links([made_links]).all_of(erased)
-    if more := linked - erased:
-        files.forget(more)
-    return linked
-
-
 def _foreign(shop_days: Iterable[ShopDay]) -> dict[str, int]:
     foreign: Counter[str] = sum((Counter(shop_day.foreign) for shop_day in shop_days), Counter())
     return dict(sorted(foreign.items()))
 
 
-def _settled_days(files: DayFiles, first: date, today: date) -> dict[date, ShopDay]:
-    """Return the days of the shop that are not made again."""
-    days = (first + number * _DAY for number in range((today - SETTLED - first).days))
-    stored = {day: files.shop_day(day) for day in days}
-    return {day: shop_day for day, shop_day in stored.items() if shop_day is not None and shop_day.settled}
-
-
-def _calendar(first: date, start: date, today: date, settled: Collection[date]) -> Calendar:
-    now = int(datetime(today.year, today.month, today.day, tzinfo=UTC).timestamp()) + 86_399
-    return Calendar(first=first, start=start, oldest_open=max(first, today - SETTLED), closed=settled, now=now)
+def read_imports(files: DayFiles, rules: Rules, needed: Needed, settled: Collection[date]) -> None:
+    """Read the import copies that nobody has read, for those who make shards of days and read none themselves."""
+    _imported(files, rules, needed.calendar(settled), lambda: False, needed.today)
 
 
 def _imported(files: DayFiles, rules: Rules, calendar: Calendar, late: Callable[[], bool], today: date) -> pl.DataFrame:

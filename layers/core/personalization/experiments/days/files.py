@@ -2,8 +2,9 @@
 """The files of a shop's days in the bucket: copies of events and exposures in, aggregates out.
 
 `aggregates/<shop>/days/<day>.parquet` has all units of the shop, `aggregates/<shop>/experiments/<name>/<day>.parquet`
-those of an experiment, and `aggregates/<shop>/links/<day>.parquet` which of them are one. What an event says of its day
-as a whole lies in the first one's metadata. `placements/` and `touches/` beside them have a shop's lists, and what
+those of an experiment, and `aggregates/<shop>/links/<day>.parquet` which of them are one. A day that was too large for
+one function has a file for each shard, `<day>.<number>-of-<shards>.parquet`. What an event says of its day as a whole
+lies in the first one's metadata. `placements/` and `touches/` beside them have a shop's lists, and what
 later days need to join orders to them; `imported/` has what `imported_orders` says.
 """
 
@@ -11,12 +12,12 @@ import hashlib
 import io
 import json
 import re
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import chain, repeat
+from itertools import chain, groupby, repeat
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -24,14 +25,15 @@ import polars as pl
 from personalization.core.aws import objects
 from personalization.experiments import exposures
 from personalization.experiments.days import imported_orders, reading, units
-from personalization.experiments.days.links import Links
+from personalization.experiments.days.links import LINKS, Links
 from personalization.experiments.days.reading import Rules
+from personalization.experiments.days.shards import WHOLE, Shard
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 FOLDER = "aggregates"
-_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})\.parquet\Z")
+_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.(\d+)-of-(\d+))?\.parquet\Z")
 _AT_ONCE, _AHEAD = 8, 16
 _NOTES = "notes"
 
@@ -53,28 +55,34 @@ class ShopDay:
 class DayFiles:
     """The files of one shop."""
 
-    def __init__(self, s3: "S3Client", bucket: str, shop: str) -> None:
+    def __init__(self, s3: "S3Client", bucket: str, shop: str, shard: Shard = WHOLE) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._shop = shop
+        self._shard = shard
 
     def copies(self, day: date, rules: Rules) -> pl.DataFrame:
         """Return what counts of the events that were accepted on a day."""
-        return reading.copies(self._files(f"events/{self._shop}/{day:%Y/%m/%d}/"), rules)
+        return reading.copies(self._files(self.folder("events", day)), rules)
 
     def exposures(self, day: date) -> pl.DataFrame:
         """Return a day's exposures of all experiments."""
-        return reading.exposures(self._files(f"{exposures.FOLDER}/{self._shop}/{day:%Y/%m/%d}/"), day)
+        return reading.exposures(self._files(self.folder(exposures.FOLDER, day)), day)
 
-    def impressions(self, day: date) -> Iterator[bytes]:
+    def impressions(self, day: date, rules: Rules) -> pl.DataFrame:
         """Return a day's lists on screen."""
-        return self._files(f"impressions/{self._shop}/{day:%Y/%m/%d}/")
+        return reading.impressions(self._files(self.folder("impressions", day)), rules.variants_in)
+
+    def folder(self, kind: str, day: date) -> str:
+        """Return where a day's files of a kind are."""
+        return f"{kind}/{self._shop}/{day:%Y/%m/%d}/"
 
     def imported(self, since: date) -> pl.DataFrame:
         """Return the lines of orders that count on some day from one on."""
         # A line counts on the day of its reading at the latest.
         keys = (key for key in self._imported_keys() if key.removeprefix(self._imported_folder) >= since.isoformat())
-        return pl.concat([pl.DataFrame(schema=imported_orders.LINES), *map(_rows, self._read(keys))])
+        lines = (self.rows_of(_rows(data)) for data in self.read(keys))
+        return pl.concat([pl.DataFrame(schema=imported_orders.LINES), *lines])
 
     def unread_copies(self) -> list[str]:
         """Return the keys of import copies of interactions that were not read yet."""
@@ -91,48 +99,83 @@ class DayFiles:
         name = f"{self._imported_folder}{day.isoformat()}-{imported_orders.digest(key)}.parquet"
         objects.put_bytes(self._s3, self._bucket, name, _parquet(lines, {}))
 
-    def shop_day(self, day: date) -> ShopDay | None:
-        data = objects.get_bytes(self._s3, self._bucket, self._key("days", day))
-        if data is None:
-            return None
-        return ShopDay(rows=_rows(data), **_notes(data))
+    def shop_days(self, days: Collection[date]) -> dict[date, ShopDay]:
+        """Return those of some days that there are, in order."""
+        return {day: _shop_day(rows, notes) for day, rows, notes in self._days("days", days)}
 
     def put_shop_day(self, day: date, made: ShopDay) -> None:
         notes = {"currency": made.currency, "foreign": dict(made.foreign), "unvalued": made.unvalued}
-        data = _parquet(made.rows, {**notes, "settled": made.settled})
-        objects.put_bytes(self._s3, self._bucket, self._key("days", day), data)
+        self._put("days", day, made.rows, {**notes, "settled": made.settled})
 
-    def experiment_days(self, name: str) -> dict[date, pl.DataFrame]:
-        """Return the rows of an experiment's settled days, in order."""
-        keys = sorted(objects.list_keys(self._s3, self._bucket, f"{FOLDER}/{self._shop}/experiments/{name}/"))
-        days = [(date.fromisoformat(match[1]), key) for key in keys if (match := _DAY.search(key))]
-        files = zip((day for day, _ in days), self._read(key for _, key in days), strict=True)
-        return {day: _rows(data) for day, data in files if _notes(data)["settled"]}
+    def experiment_days(self, name: str, *, settled: bool = True) -> dict[date, pl.DataFrame]:
+        """Return the rows of an experiment's days, in order; only of settled ones, unless all are asked for."""
+        days = self._days(f"experiments/{name}")
+        return {day: rows for day, rows, notes in days if not settled or _is_settled(notes)}
 
     def put_experiment_day(self, name: str, day: date, rows: pl.DataFrame, *, settled: bool) -> None:
         self.put_table(f"experiments/{name}", day, rows, settled=settled)
 
-    def table(self, folder: str, day: date) -> tuple[pl.DataFrame, bool] | None:
-        """Return the rows of a folder's day, and whether it was made when no more files were expected."""
-        data = objects.get_bytes(self._s3, self._bucket, self._key(folder, day))
-        return None if data is None else (_rows(data), bool(_notes(data)["settled"]))
-
-    def tables(self, folder: str, days: Sequence[date]) -> dict[date, tuple[pl.DataFrame, bool]]:
-        """Return those of a folder's days that there are, in order; see `table`."""
-        with ThreadPoolExecutor(_AT_ONCE, "days") as pool:
-            made = zip(days, pool.map(lambda day: self.table(folder, day), days), strict=True)
-            return {day: rows for day, rows in made if rows is not None}
+    def tables(self, folder: str, days: Collection[date]) -> dict[date, tuple[pl.DataFrame, bool]]:
+        """Return those of a folder's days that there are, in order: rows, and whether no more files were expected."""
+        return {day: (rows, _is_settled(notes)) for day, rows, notes in self._days(folder, days)}
 
     def put_table(self, folder: str, day: date, rows: pl.DataFrame, *, settled: bool) -> None:
-        objects.put_bytes(self._s3, self._bucket, self._key(folder, day), _parquet(rows, {"settled": settled}))
+        self._put(folder, day, rows, {"settled": settled})
+
+    def stored_days(self, folder: str) -> dict[date, list[str]]:
+        """Return the keys of each day of a folder: one, or those of all shards if the day was too large."""
+        whole, shards = dict[date, list[str]](), defaultdict[tuple[date, int], list[str]](list)
+        for key in objects.list_keys(self._s3, self._bucket, f"{FOLDER}/{self._shop}/{folder}/"):
+            if match := _DAY.search(key):
+                day = date.fromisoformat(match[1])
+                if match[3] is None:
+                    whole[day] = [key]
+                else:
+                    shards[day, int(match[3])].append(key)
+        # One that is large now may have been made whole when it began.
+        complete = {day: keys for (day, number), keys in shards.items() if len(keys) == number}
+        return dict(sorted({**whole, **complete}.items()))
+
+    def _days(
+        self, folder: str, days: Collection[date] | None = None
+    ) -> Iterator[tuple[date, pl.DataFrame, list[dict[str, Any]]]]:
+        """Yield the days of a folder in order, with the rows of the shard, and the notes of all files of a day."""
+        stored = self.stored_days(folder).items()
+        day_of = {key: day for day, keys in stored for key in keys if days is None or day in days}
+        for day, files in groupby(self._named(day_of), lambda file: day_of[file[0]]):
+            frames, notes = list[pl.DataFrame](), list[dict[str, Any]]()
+            for _, data in files:
+                frames.append(self.rows_of(_rows(data)))
+                notes.append(_notes(data))
+            yield day, pl.concat(frames), notes
+
+    def rows_of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows of the units whose days these are."""
+        return rows
+
+    def put_links(
+        self, day: date, links: pl.DataFrame, erased: set[str], *, settled: bool
+    ) -> tuple[pl.DataFrame, set[str]]:
+        """Store a day's links; return them without erased units, and these with all that are linked with them.
+
+        Of a visitor nothing may have told when the user was erased: they leave all days.
+        """
+        gone = Links([links]).all_of(erased)
+        if more := gone - erased:
+            self.forget(more)
+        links = units.left(links, gone)
+        self.put_table("links", day, links, settled=settled)
+        return links, gone
 
     def links(self) -> Links:
         """Return the links of all days that were made."""
-        return Links(map(_rows, self._files(f"{FOLDER}/{self._shop}/links/")))
+        days = [pl.DataFrame(schema=LINKS), *map(_rows, self._files(f"{FOLDER}/{self._shop}/links/"))]
+        # Most are told every day.
+        return Links([pl.concat(days).unique(maintain_order=True)])
 
     def erased(self) -> set[str]:
         """Return the units of users who were erased lately: a day that is made again leaves them out."""
-        noted = self._read(objects.list_keys(self._s3, self._bucket, self._erased_folder))
+        noted = self.read(objects.list_keys(self._s3, self._bucket, self._erased_folder))
         return {unit for data in noted for unit in json.loads(data)}
 
     def forget(self, digests: Collection[str]) -> None:
@@ -161,24 +204,29 @@ class DayFiles:
     def _imported_keys(self) -> Iterator[str]:
         return objects.list_keys(self._s3, self._bucket, self._imported_folder)
 
-    def _key(self, folder: str, day: date) -> str:
-        return f"{FOLDER}/{self._shop}/{folder}/{day.isoformat()}.parquet"
+    def _put(self, folder: str, day: date, rows: pl.DataFrame, notes: Mapping[str, object]) -> None:
+        key = f"{FOLDER}/{self._shop}/{folder}/{day.isoformat()}{self._shard.ending}.parquet"
+        objects.put_bytes(self._s3, self._bucket, key, _parquet(rows, notes))
 
     def _files(self, folder: str) -> Iterator[bytes]:
-        return self._read(objects.list_keys(self._s3, self._bucket, folder))
+        return self.read(objects.list_keys(self._s3, self._bucket, folder))
 
-    def _read(self, keys: Iterable[str]) -> Iterator[bytes]:
+    def read(self, keys: Iterable[str]) -> Iterator[bytes]:
+        """Yield the contents of objects, but for those that are gone; a few are read ahead."""
+        return (data for _, data in self._named(keys))
+
+    def _named(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         with ThreadPoolExecutor(_AT_ONCE, "days") as pool:
-            ahead = deque[Future[bytes | None]]()
+            ahead = deque[tuple[str, Future[bytes | None]]]()
             for key in chain(keys, repeat(None, _AHEAD)):
                 if key is not None:
-                    ahead.append(pool.submit(objects.get_bytes, self._s3, self._bucket, key))
+                    ahead.append((key, pool.submit(objects.get_bytes, self._s3, self._bucket, key)))
                 # A few are read ahead: all of a large day's would fill the memory.
                 if ahead and (key is None or len(ahead) == _AHEAD):
-                    data = ahead.popleft().result()
+                    name, future = ahead.popleft()
                     # One that was deleted since has nothing to tell.
-                    if data is not None:
-                        yield data
+                    if (data := future.result()) is not None:
+                        yield name, data
 
 
 def _rows(data: bytes) -> pl.DataFrame:
@@ -188,6 +236,20 @@ def _rows(data: bytes) -> pl.DataFrame:
 def _notes(data: bytes) -> dict[str, Any]:
     notes: dict[str, Any] = json.loads(pl.read_parquet_metadata(io.BytesIO(data))[_NOTES])
     return notes
+
+
+def _is_settled(notes: Iterable[Mapping[str, Any]]) -> bool:
+    return all(note["settled"] for note in notes)
+
+
+def _shop_day(rows: pl.DataFrame, notes: Sequence[Mapping[str, Any]]) -> ShopDay:
+    return ShopDay(
+        rows=rows,
+        currency=next((note["currency"] for note in notes if note["currency"]), None),
+        foreign=dict(sum((Counter(note["foreign"]) for note in notes), Counter[str]())),
+        unvalued=sum(note["unvalued"] for note in notes),
+        settled=_is_settled(notes),
+    )
 
 
 def _parquet(rows: pl.DataFrame, notes: Mapping[str, object]) -> bytes:

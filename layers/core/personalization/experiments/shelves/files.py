@@ -20,6 +20,11 @@ PLACEMENTS, TOUCHES = "placements", "touches"
 _DAY = timedelta(days=1)
 
 
+def first_day(today: date) -> date:
+    """Return the first day that is made."""
+    return today - DAYS * _DAY
+
+
 class ShelfFiles:
     """Makes the days of one shop; `aggregating.make` brings it their events."""
 
@@ -33,7 +38,7 @@ class ShelfFiles:
         """
         self._files = files
         self._rules = replace(rules, left_out={*rules.left_out, *files.erased()})
-        self.first = today - DAYS * _DAY
+        self.first = first_day(today)
         made = files.tables(
             TOUCHES, [self.first + number * _DAY for number in range(-placement_days.DAYS_BACK, DAYS + 1)]
         )
@@ -63,4 +68,5 @@ class ShelfFiles:
 def between(files: DayFiles, first: date, last: date) -> Mapping[date, pl.DataFrame]:
     """Return the placements of days that were made."""
     days = [first + number * _DAY for number in range((last - first).days + 1)]
-    return {day: rows for day, (rows, _) in files.tables(PLACEMENTS, days).items()}
+    # A day that was too large for one function has rows of each shard.
+    return {day: placement_days.added([rows]) for day, (rows, _) in files.tables(PLACEMENTS, days).items()}
