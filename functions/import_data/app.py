@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Create or find the resources of an import, one per call. Each step can be repeated."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
 
 LOG = logger()
+CHOICE_SECONDS = 35.0
+"""How long a call applies choices, of the function's minute."""
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
@@ -80,8 +83,8 @@ def _stages(client: "PersonalizeClient", request: ImportRequest) -> list[Stage]:
         )
 
     def choices(said: Choices) -> Stage:
-        # Applying has no status to wait for, and can be repeated.
-        return Stage(said.key, lambda _: _applied(plan, said), lambda _: {})
+        # Many take several calls, each of which goes on where the last one ended.
+        return Stage(said.key, lambda _: _applied(plan, said), lambda _: {"status": _applied(plan, said).status})
 
     def metric_attribution() -> list[Stage]:
         wanted = plan.metric_attribution
@@ -135,7 +138,9 @@ def _applied(plan: Plan, said: Choices) -> Step:
     """Let what users say about personal lists hold, now that their import is accepted."""
     variables = Environment()
     data = objects.required_bytes(clients.s3(), variables.bucket, said.key)
-    choices = dropped_choices.unpack(data)
-    changes = dropped_choices.apply(clients.dynamodb(), variables.table, plan.shop, choices, said.at)
-    LOG.info("Choices applied", run=plan.run, shop=plan.shop, came=changes.came, went=changes.went)
-    return Step(arn=said.key, status=ACTIVE)
+    choices, until = dropped_choices.unpack(data), time.monotonic() + CHOICE_SECONDS
+    changes = dropped_choices.apply(
+        clients.dynamodb(), variables.table, plan.shop, choices, said.at, has_time=lambda: time.monotonic() < until
+    )
+    LOG.info("Choices applied", run=plan.run, shop=plan.shop, came=changes.came, went=changes.went, done=changes.done)
+    return Step(arn=said.key, status=ACTIVE if changes.done else ensure.CREATED)

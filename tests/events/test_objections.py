@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from personalization.api import bestsellers
+from personalization.core.aws import clients
 from personalization.core.errors import Rejected, RetryLater
 from personalization.events.objections import Objections
 from personalization.shop.records import release_store
@@ -126,6 +127,10 @@ def test_an_objection_holds_within_a_minute_and_while_the_table_is_away() -> Non
     assert Objections(fetch).has("demo", "u8", 0.0)
 
 
+class Killed(BaseException):
+    """What ends a function in the midst of its work."""
+
+
 USERS = "drops/demo/users/users.csv"
 SOON, LATER = "2100-01-01T00:00:00Z", "2101-01-01T00:00:00Z"
 EARLY = "2020-01-01T00:00:00Z"
@@ -202,3 +207,71 @@ def test_where_a_record_is_full_another_goes_on(accepted: Callable[..., Any]) ->
     accepted(*(f"{user}=yes" for user in users), at=LATER)
     assert not objects(users[0])
     assert objects("f0")
+
+
+@pytest.fixture
+def many(request: pytest.FixtureRequest) -> list[str]:
+    """Users of this test alone."""
+    return [f"{request.node.name}-{number}" for number in range(300)]
+
+
+@pytest.fixture
+def importing(drop: Drop, personalize: FakePersonalize, many: list[str]) -> Event:
+    """What the function that imports is asked, of a drop by which many object."""
+    rows = "".join(f"{user},41,no\n" for user in many)
+    event = drop(USERS, f"USER_ID,AGE,PERSONALIZATION\n{rows}")
+    plan = validate_drop.handler({**event, "at": "2026-01-01T00:00:00Z"}, None)
+    personalize.says("DescribeDatasetImportJob", {"datasetImportJob": {"status": "ACTIVE"}})
+    return {"steps": ["importJob"], "plan": plan}
+
+
+@pytest.fixture
+def written(many: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The users that are written, in order."""
+    client, users = clients.dynamodb(), list[str]()
+    usual = client.update_item
+
+    def update_item(**question: Any) -> object:  # noqa: ANN401 - as the client's
+        members = question["ExpressionAttributeValues"].get(":members", {}).get("SS", [])
+        users.extend(user for user in members if user in many)
+        return usual(**question)
+
+    monkeypatch.setattr(client, "update_item", update_item)
+    return users
+
+
+def test_choices_that_take_more_than_one_call_go_on_where_the_last_one_ended(
+    importing: Event, many: list[str], written: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_data, "CHOICE_SECONDS", 0.0)
+    done, calls = import_data.handler(importing, None), 1
+    while not done["ready"]:
+        done, calls = import_data.handler({**importing, "made": done["made"]}, None), calls + 1
+    assert calls == len({part(user) for user in many}) + 1
+    assert sorted(written) == sorted(many)
+    assert all(objects(user) for user in many[::60])
+
+
+def test_what_a_user_chose_while_a_call_was_killed_holds(
+    importing: Event, many: list[str], written: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, chosen = clients.dynamodb(), list[str]()
+    usual = client.update_item
+
+    def update_item(**question: Any) -> object:  # noqa: ANN401 - as the client's
+        members = question["ExpressionAttributeValues"].get(":members", {}).get("SS", [])
+        if chosen or len(written) < 150 or members[0] not in many:
+            return usual(**question)
+        # One whom an earlier write made object, and one whom this write will.
+        chosen.extend((written[0], members[0]))
+        for user in chosen:
+            set_personal(user, enabled=True)
+        usual(**question)
+        raise Killed
+
+    monkeypatch.setattr(client, "update_item", update_item)
+    with pytest.raises(Killed):
+        import_data.handler(importing, None)
+    assert import_data.handler(importing, None)["ready"]
+    assert not any(objects(user) for user in chosen)
+    assert all(objects(user) for user in many[::60] if user not in chosen)
