@@ -210,15 +210,15 @@ def test_where_a_record_is_full_another_goes_on(accepted: Callable[..., Any]) ->
 
 
 @pytest.fixture
-def many(request: pytest.FixtureRequest) -> list[str]:
+def objectors(request: pytest.FixtureRequest) -> list[str]:
     """Users of this test alone."""
     return [f"{request.node.name}-{number}" for number in range(300)]
 
 
 @pytest.fixture
-def importing(drop: Drop, personalize: FakePersonalize, many: list[str]) -> Event:
+def importing(drop: Drop, personalize: FakePersonalize, objectors: list[str]) -> Event:
     """What the function that imports is asked, of a drop by which many object."""
-    rows = "".join(f"{user},41,no\n" for user in many)
+    rows = "".join(f"{user},41,no\n" for user in objectors)
     event = drop(USERS, f"USER_ID,AGE,PERSONALIZATION\n{rows}")
     plan = validate_drop.handler({**event, "at": "2026-01-01T00:00:00Z"}, None)
     personalize.says("DescribeDatasetImportJob", {"datasetImportJob": {"status": "ACTIVE"}})
@@ -226,14 +226,14 @@ def importing(drop: Drop, personalize: FakePersonalize, many: list[str]) -> Even
 
 
 @pytest.fixture
-def written(many: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def written(objectors: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The users that are written, in order."""
     client, users = clients.dynamodb(), list[str]()
     usual = client.update_item
 
     def update_item(**question: Any) -> object:  # noqa: ANN401 - as the client's
         members = question["ExpressionAttributeValues"].get(":members", {}).get("SS", [])
-        users.extend(user for user in members if user in many)
+        users.extend(user for user in members if user in objectors)
         return usual(**question)
 
     monkeypatch.setattr(client, "update_item", update_item)
@@ -241,26 +241,26 @@ def written(many: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_choices_that_take_more_than_one_call_go_on_where_the_last_one_ended(
-    importing: Event, many: list[str], written: list[str], monkeypatch: pytest.MonkeyPatch
+    importing: Event, objectors: list[str], written: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(import_data, "CHOICE_SECONDS", 0.0)
     done, calls = import_data.handler(importing, None), 1
     while not done["ready"]:
         done, calls = import_data.handler({**importing, "made": done["made"]}, None), calls + 1
-    assert calls == len({part(user) for user in many}) + 1
-    assert sorted(written) == sorted(many)
-    assert all(objects(user) for user in many[::60])
+    assert calls == len({part(user) for user in objectors}) + 1
+    assert sorted(written) == sorted(objectors)
+    assert all(objects(user) for user in objectors[::60])
 
 
 def test_what_a_user_chose_while_a_call_was_killed_holds(
-    importing: Event, many: list[str], written: list[str], monkeypatch: pytest.MonkeyPatch
+    importing: Event, objectors: list[str], written: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, chosen = clients.dynamodb(), list[str]()
     usual = client.update_item
 
     def update_item(**question: Any) -> object:  # noqa: ANN401 - as the client's
         members = question["ExpressionAttributeValues"].get(":members", {}).get("SS", [])
-        if chosen or len(written) < 150 or members[0] not in many:
+        if chosen or len(written) < 150 or members[0] not in objectors:
             return usual(**question)
         # One whom an earlier write made object, and one whom this write will.
         chosen.extend((written[0], members[0]))
@@ -274,4 +274,4 @@ def test_what_a_user_chose_while_a_call_was_killed_holds(
         import_data.handler(importing, None)
     assert import_data.handler(importing, None)["ready"]
     assert not any(objects(user) for user in chosen)
-    assert all(objects(user) for user in many[::60] if user not in chosen)
+    assert all(objects(user) for user in objectors[::60] if user not in chosen)

@@ -375,16 +375,18 @@ def test_an_order_that_was_sent_and_imported_counts_once_also_where_the_file_is_
         buy(100, "u0", orderId="n1"),
         buy(200, "u0"),
         buy(300, "u0", item="i2", orderId="n3"),
+        buy(559, "u0", item="i5"),
     ]
     shop(f"events/demo/{START:%Y/%m/%d}/sent.csv", copy(sent))
     round_at(1)
     round_at(4)
 
-    # n1 has another second there, and the others another number or none. The past does not count.
-    told = [("u0", 101, "i1", "n1"), ("u0", 200, "i1", "n2"), ("u0", 300, "i2", ""), ("u0", -50, "i3", "n0")]
+    # They have other seconds there, or none, and other numbers or none. The past does not count.
+    told = [("u0", 101, "i1", "n1"), ("u0", 201, "i1", "n2"), ("u0", 300, "i2", ""), ("u0", 540, "i5", "")]
+    told.append(("u0", -50, "i3", "n0"))
     till(shop, "late", [*told, ("u0", 400, "i1", "n4"), ("u0", 400, "i2", "n4"), ("nobody", 400, "i2", "n5")])
     round_at(4.1)
     round_at(4.2)
 
     control = report(bucket)["variants"][0]
-    assert (control["orders"], control["buyers"], control["revenue"]) == (4, 1, 50)
+    assert (control["orders"], control["buyers"], control["revenue"]) == (5, 1, 60)

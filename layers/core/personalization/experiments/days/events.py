@@ -101,7 +101,7 @@ def accepted(copies: pl.DataFrame, rules: Rules, before: Remembered, imported: p
     value is a line's whole amount; without it, `price` times `quantity`. A negative purchase is a return. An order that
     comes back stays an order, and its money and items are subtracted.
 
-    An imported order that was sent as well counts once: it has the same `orderId`, or the same user, item and second.
+    An imported order that was sent as well counts once: it has the same `orderId`, or the same user, item and minute.
 
     Args:
         copies: as `COPIES`.

@@ -355,6 +355,8 @@ def purchases(rows: pl.DataFrame) -> pl.DataFrame:
     is_return = (pl.col("kind") == RETURN) | (pl.col("amount") < 0).fill_null(value=False)
     rows = rows.with_columns(is_return.alias("isReturn"), pl.col("orderId").is_not_null().alias("named"))
     at = pl.format("@{}", "time")
+    # Of an export that cuts seconds off, the minute is left to tell that an order was sent as well.
+    minute = pl.format("@{}", pl.col("time") // 60)
     order = pl.coalesce(pl.format("#{}", "orderId"), at)
     thing = pl.concat_str("item", pl.when("isReturn").then(pl.lit("return")).otherwise(pl.lit("")), separator="\0")
     # An item may come back in two parts.
@@ -362,7 +364,7 @@ def purchases(rows: pl.DataFrame) -> pl.DataFrame:
     texts = rows.select(
         order=order,
         line=pl.concat_str(order, thing, apart, separator="\0"),
-        moment=pl.concat_str(at, thing, pl.lit("moment"), separator="\0"),
+        moment=pl.concat_str(minute, thing, pl.lit("moment"), separator="\0"),
     )
     return rows.with_columns(hashed(text) for text in texts)
 
