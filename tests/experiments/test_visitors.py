@@ -92,9 +92,9 @@ def _shop(personalize: FakePersonalize, table: "DynamoDBClient", drop: Drop, que
         table.delete_item(TableName=SHOPPER_EVENTS, Key={name: item[name] for name in ("shopper", "event")})
 
 
-def follow_file(drop: Drop, text: str) -> None:
+def follow_file(drop: Drop, text: str, settings: str = SETTINGS) -> None:
     """Drop a file of experiments for a shop with events of today, and follow it."""
-    drop("drops/demo/settings.yaml", SETTINGS)
+    drop("drops/demo/settings.yaml", settings)
     drop(f"events/demo/{datetime.now(UTC):%Y/%m/%d}/000000-1.csv", "USER_ID\n1\n")
     drop("drops/demo/experiments.yaml", text)
     event = load("follow_settings")

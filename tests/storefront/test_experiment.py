@@ -5,6 +5,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -23,7 +24,7 @@ from tests.experiments.test_visitors import follow_file, report
 from tests.handlers import containers
 from tests.handlers.fakes import FakePersonalize
 from tests.handlers.queues import Queues
-from tests.handlers.samples import SHOPPER_EVENTS, TABLE, Drop
+from tests.handlers.samples import BUCKET, SHOPPER_EVENTS, TABLE, Drop
 from tests.storefront.browser import settle, show, until, visiting
 from tests.storefront.shop import KEY, ROWS, Api, green, listening
 
@@ -85,12 +86,52 @@ def open_shop(
     personalize.says("GetRecommendations", {"recommendationId": "RID-1", "itemList": items})
     assert queues.impressions
     follow_file(drop, experiment())
+    with _open() as shop:
+        yield shop
+    _forget(table)
+
+
+@pytest.fixture
+def mixed_shop(
+    drop: Drop,
+    personalize: FakePersonalize,
+    table: "DynamoDBClient",
+    queues: Queues,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[tuple[str, Functions]]:
+    """The same, whose experiment mixes a user's own list with the bestsellers."""
+    ids = [row.split(",")[0] for row in ROWS]
+    personalize.says("GetRecommendations", {})
+    usual = personalize.answer
+
+    def answer(operation: str, question: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        status, document = usual(operation, question)
+        if operation == "GetRecommendations":
+            first = 12 if question["campaignArn"].endswith("popularity-count") else 0
+            items = [{"itemId": item, "score": 0.1} for item in ids[first : first + question["numResults"]]]
+            document = {"recommendationId": f"RID-{first}", "itemList": items}
+        return status, document
+
+    monkeypatch.setattr(personalize, "answer", answer)
+    assert queues.impressions
+    mixed = experiment(more="    compare: interleaved\n").replace("goal: orders", "goal: clicks")
+    follow_file(drop, mixed, "placements:\n  home: {recipe: user-personalization, limit: 6}\n")
+    with _open() as shop:
+        yield shop
+    _forget(table)
+
+
+@contextmanager
+def _open() -> Iterator[tuple[str, Functions]]:
     containers.start(answers, records)
     api = Functions()
     with listening(api):
         shop = replace(green(["home"]), name="demo")
         with serving(Storefront(api.address, KEY, shop)) as address:
             yield address, api
+
+
+def _forget(table: "DynamoDBClient") -> None:
     release_store.delete(table, TABLE, "demo", "experiments")
     for item in table.scan(TableName=SHOPPER_EVENTS)["Items"]:
         table.delete_item(TableName=SHOPPER_EVENTS, Key={name: item[name] for name in ("shopper", "event")})
@@ -150,3 +191,49 @@ def test_the_report_has_one_unit_and_exactly_what_it_did(
     assert len(seen) > 0
     (other,) = {"own", "best"} - {variant}
     assert (made[other]["users"], made[other]["orders"], made["double"]) == (0, 0, 0)
+
+
+def test_of_a_mixed_list_each_ranker_is_credited_with_the_items_that_were_its_own(
+    browser: Browser,
+    mixed_shop: tuple[str, Functions],
+    capsys: pytest.CaptureFixture[str],
+    table: "DynamoDBClient",
+    bucket: "S3Client",
+    queues: Queues,
+) -> None:
+    address, api = mixed_shop
+    with visiting(browser, address, errors=None) as page:
+        show(page, address)
+        until(page, f"{SEEN} > 0")
+        (placed,) = api.told("placements")[0][1]["placements"]
+        # The campaign's items end before those of the bestsellers begin.
+        campaign = {row.split(",")[0] for row in ROWS[:12]}
+        names = [item["itemId"] for item in placed["items"] if item.get("listId")]
+        personal, popular = (next(name for name in names if (name in campaign) is wanted) for wanted in (True, False))
+        for name in (personal, popular):
+            number = [item["itemId"] for item in placed["items"]].index(name)
+            page.evaluate(f"document.querySelectorAll('.shelf .title')[{number}].click()")
+            until(page, "document.querySelector('.product')")
+            settle(page)
+            page.evaluate("location.hash = '#/'")
+            until(page, "document.querySelector('.shelf .title')")
+            settle(page)
+        page.goto("about:blank")
+        hold(lambda: len(api.told("events")) > 1, "what was opened is told")
+
+    shown = {
+        (item["itemId"], item.get("listId"))
+        for _, document in api.told("placements")
+        for item in document["placements"][0]["items"]
+    }
+    clicked = [(event["itemId"], event.get("listId")) for body, _ in api.told("events") for event in body["events"]]
+    assert [name for name, _ in clicked] == [personal, popular]
+    assert {*clicked} <= shown
+    assert len({list_id for _, list_id in clicked}) == 2
+
+    # Preferences are those of whole days.
+    assert report(bucket, capsys.readouterr().out, table, queues, hours=25)["interleaved"]["users"] == 1
+
+    key = "reports/demo/experiments/own-list/report.json"
+    told = json.loads(bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    assert [(side["variant"], side["clicks"]) for side in told["preference"]["sides"]] == [("own", 1), ("best", 1)]
