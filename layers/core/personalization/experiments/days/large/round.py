@@ -146,10 +146,13 @@ class LargeDays:
         )
 
     def _shards(self, needed: Needed, name: str, links: Links) -> Iterator[dict[date, pl.DataFrame]]:
-        for number in range(_READ_AT_ONCE):
+        def rows(number: int) -> dict[date, pl.DataFrame]:
             files = ShardFiles(self._s3, self._bucket, self._shop, Shard(number, _READ_AT_ONCE), links)
             stored = files.experiment_days(name, settled=False)
-            yield {day: links.joined(rows) for day, rows in stored.items() if day >= needed.starts[name]}
+            return {day: links.joined(rows) for day, rows in stored.items() if day >= needed.starts[name]}
+
+        # None stays in memory while the next is read.
+        return map(rows, range(_READ_AT_ONCE))
 
 
 def _part(kind: Kind, day: date, files: Sequence[tuple[str, int]], plan: Plan) -> PartOfDay:
