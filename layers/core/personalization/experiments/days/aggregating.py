@@ -222,13 +222,14 @@ def make(
             joined = accepted.joined(links)
             on_screen = None if viewable is None else links.joined(viewable)
             for experiment in missing:
+                shown = links.joined(exposed.filter(pl.col("experiment") == experiment.name))
                 made = credit.day(
-                    links.joined(exposed.filter(pl.col("experiment") == experiment.name)),
+                    shown,
                     joined,
                     {before: links.joined(earlier) for before, earlier in rows[experiment.name].items()},
                     Beside(
                         until=experiment.last_second * 1000,
-                        past=_past(shop_days, day, links),
+                        past=_past(shop_days, day, links, shown.select("unit").unique()),
                         viewable=on_screen,
                         numbers=numbers[experiment.name],
                     ),
@@ -291,9 +292,10 @@ def _shop_day(accepted: Events, viewable: pl.DataFrame | None, erased: Collectio
     )
 
 
-def _past(shop_days: Mapping[date, ShopDay], day: date, links: Links) -> pl.DataFrame:
-    before = (links.joined(made.rows) for earlier, made in shop_days.items() if earlier >= day - units.PAST_DAYS * _DAY)
-    return units.past(before)
+def _past(shop_days: Mapping[date, ShopDay], day: date, links: Links, exposed: pl.DataFrame) -> pl.DataFrame:
+    """Return the past of units that are exposed on a day, which may be their first one."""
+    before = [made.rows for earlier, made in shop_days.items() if earlier >= day - units.PAST_DAYS * _DAY]
+    return units.past(links.joined(rows).join(exposed, on="unit", how="semi") for rows in before)
 
 
 def _currency(shop_days: Mapping[date, ShopDay]) -> str | None:

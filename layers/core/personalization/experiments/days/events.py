@@ -50,16 +50,17 @@ class Remembered:
     links: Links = field(default_factory=Links)
     """Who is one unit: a page told an order of the visitor, and the next day the shop's server of the user."""
 
-    def seen(self, units: pl.Series) -> pl.DataFrame:
-        """Return the orders of some units, and of all that are linked with them, with their lines, by hash."""
-        names = self.links.joined(pl.DataFrame({"name": units, "unit": units}))
+    def seen(self, events: pl.DataFrame) -> pl.DataFrame:
+        """Return which orders and lines of events their units, or those that are linked with them, had, by hash."""
+        even = pl.col("moment") & ~pl.lit(1, pl.UInt64)
+        hashes = events.select(pl.concat_list("line", "order", even, even | 1).explode().drop_nulls().unique())
         empty = pl.DataFrame(schema={"unit": pl.String, "seen": pl.UInt64})
-        is_wanted = pl.col("unit").is_in(names["unit"].implode())
-        days = (
-            self.links.joined(rows.select("unit", "seen")).filter(is_wanted).explode("seen").drop_nulls()
-            for rows in self.days
-        )
-        return pl.concat([empty, *days]).unique().join(names, on="unit").select(pl.col("name").alias("unit"), "seen")
+        # Few of all that earlier days have.
+        is_told = pl.col("seen").is_in(hashes.to_series().implode())
+        days = (rows.select("unit", "seen").drop_nulls().explode("seen").filter(is_told) for rows in self.days)
+        before = self.links.joined(pl.concat([empty, *days])).unique()
+        names = self.links.joined(events.select("unit", name="unit").unique())
+        return before.join(names, on="unit").select(pl.col("name").alias("unit"), "seen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,7 @@ def accepted(copies: pl.DataFrame, rules: Rules, before: Remembered, imported: p
     # A session is exposed to nothing: what is known by it alone is no sign of a lost exposure.
     is_of_unit = pl.col("lasts") & pl.col("list").is_not_null()
     rows = rows.with_columns(pl.when(is_of_unit).then(variants).alias("shown")).drop("lasts")
-    seen = before.seen(rows["unit"].unique())
+    seen = before.seen(rows)
     clicks = _new(rows.filter(kind.is_in(CLICKS)), seen)
     carts = rows.filter(kind == "addtocart")
     lines = _counted(rows.filter(pl.col("isReturn").is_not_null()), seen)
