@@ -101,7 +101,14 @@ class DayFiles:
 
     def shop_days(self, days: Collection[date]) -> dict[date, ShopDay]:
         """Return those of some days that there are, in order."""
-        return {day: _shop_day(rows, notes) for day, rows, notes in self._days("days", days)}
+        return {
+            day: _shop_day(rows, [*notes.values()], [note for key, note in notes.items() if self.counts(key)])
+            for day, rows, notes in self._days("days", days)
+        }
+
+    def counts(self, key: str) -> bool:  # noqa: ARG002 - shards tell one from the other
+        """Return whether lines that a file's notes count are of the units whose days these are."""
+        return True
 
     def put_shop_day(self, day: date, made: ShopDay) -> None:
         notes = {"currency": made.currency, "foreign": dict(made.foreign), "unvalued": made.unvalued}
@@ -110,14 +117,14 @@ class DayFiles:
     def experiment_days(self, name: str, *, settled: bool = True) -> dict[date, pl.DataFrame]:
         """Return the rows of an experiment's days, in order; only of settled ones, unless all are asked for."""
         days = self._days(f"experiments/{name}")
-        return {day: rows for day, rows, notes in days if not settled or _is_settled(notes)}
+        return {day: rows for day, rows, notes in days if not settled or _is_settled(notes.values())}
 
     def put_experiment_day(self, name: str, day: date, rows: pl.DataFrame, *, settled: bool) -> None:
         self.put_table(f"experiments/{name}", day, rows, settled=settled)
 
     def tables(self, folder: str, days: Collection[date]) -> dict[date, tuple[pl.DataFrame, bool]]:
         """Return those of a folder's days that there are, in order: rows, and whether no more files were expected."""
-        return {day: (rows, _is_settled(notes)) for day, rows, notes in self._days(folder, days)}
+        return {day: (rows, _is_settled(notes.values())) for day, rows, notes in self._days(folder, days)}
 
     def put_table(self, folder: str, day: date, rows: pl.DataFrame, *, settled: bool) -> None:
         self._put(folder, day, rows, {"settled": settled})
@@ -138,15 +145,15 @@ class DayFiles:
 
     def _days(
         self, folder: str, days: Collection[date] | None = None
-    ) -> Iterator[tuple[date, pl.DataFrame, list[dict[str, Any]]]]:
-        """Yield the days of a folder in order, with the rows of the shard, and the notes of all files of a day."""
+    ) -> Iterator[tuple[date, pl.DataFrame, dict[str, dict[str, Any]]]]:
+        """Yield the days of a folder in order, with the rows of the shard, and the notes of all files by their keys."""
         stored = self.stored_days(folder).items()
         day_of = {key: day for day, keys in stored for key in keys if days is None or day in days}
         for day, files in groupby(self._named(day_of), lambda file: day_of[file[0]]):
-            frames, notes = list[pl.DataFrame](), list[dict[str, Any]]()
-            for _, data in files:
+            frames, notes = list[pl.DataFrame](), dict[str, dict[str, Any]]()
+            for key, data in files:
                 frames.append(self.rows_of(_rows(data)))
-                notes.append(_notes(data))
+                notes[key] = _notes(data)
             yield day, pl.concat(frames), notes
 
     def rows_of(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -242,12 +249,12 @@ def _is_settled(notes: Iterable[Mapping[str, Any]]) -> bool:
     return all(note["settled"] for note in notes)
 
 
-def _shop_day(rows: pl.DataFrame, notes: Sequence[Mapping[str, Any]]) -> ShopDay:
+def _shop_day(rows: pl.DataFrame, notes: Sequence[Mapping[str, Any]], counted: Sequence[Mapping[str, Any]]) -> ShopDay:
     return ShopDay(
         rows=rows,
         currency=next((note["currency"] for note in notes if note["currency"]), None),
-        foreign=dict(sum((Counter(note["foreign"]) for note in notes), Counter[str]())),
-        unvalued=sum(note["unvalued"] for note in notes),
+        foreign=dict(sum((Counter(note["foreign"]) for note in counted), Counter[str]())),
+        unvalued=sum(note["unvalued"] for note in counted),
         settled=_is_settled(notes),
     )
 

@@ -80,6 +80,11 @@ class ShardFiles(DayFiles):
         units = self._together.joined(rows.select("unit"))["unit"]
         return rows.filter(self._shard.has(units))
 
+    def counts(self, key: str) -> bool:
+        """Return whether a file is the shard's; the first one counts what one function made, since all are added."""
+        is_whole = not any(key.endswith(f"{shard.ending}.parquet") for shard in shards.EVERY)
+        return key.endswith(f"{self._shard.ending}.parquet") or (is_whole and self._shard.number == 0)
+
     def _of(self, kind: Kind, day: date) -> Iterator[pl.DataFrame]:
         if self._plan is None or day not in self._plan.days:
             # An empty day would be stored in place of one with events.

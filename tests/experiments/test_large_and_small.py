@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shop whose days become too large for one function, and small again: nothing is lost, and nothing counts twice."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from personalization.core.aws import clients
+from personalization.experiments.days import shards
+from personalization.experiments.days.aggregating import Also, Made
+from personalization.experiments.days.files import DayFiles
+from personalization.experiments.days.large.plan import Plan, Shelves
+from personalization.experiments.days.large.round import LargeDays
+from personalization.experiments.days.large.steps import DaySteps
+from personalization.experiments.days.shards import Shard
+from personalization.experiments.lists import Lists
+from personalization.experiments.shelves.files import first_day
+
+from tests.experiments.test_aggregates import RULES, buy
+from tests.experiments.test_day_files import EXPERIMENT, accept, on
+from tests.handlers.samples import BUCKET
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+pytestmark = pytest.mark.usefixtures("aws")
+
+
+class Machine:
+    """Rounds, and what they start, of a shop with a day of more than `most` bytes."""
+
+    def __init__(self, most: int = 1) -> None:
+        self.most = most
+        self.started: list[str] = []
+        self.has_placements = False
+
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:  # noqa: A002, ARG002, N803
+        self.started.append(json.loads(input)["work"])
+
+    def plan(self, number: int) -> Plan:
+        first = first_day(on(number))
+        return Plan(
+            today=on(number),
+            tracking_id="",
+            purchase="Purchase",
+            currency=None,
+            experiments=(EXPERIMENT.as_record(),),
+            shelves=Shelves(first=first, variants={}, left_out=(), window=1) if self.has_placements else None,
+        )
+
+    @property
+    def days(self) -> LargeDays:
+        return LargeDays(clients.s3(), BUCKET, "demo", self.most)
+
+    def is_needed(self, number: int) -> bool:
+        return self.days.are_needed(self.plan(number).needed)
+
+    def round_on(self, number: int, hour: int = 9) -> Made:
+        day = on(number)
+        now = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
+        return self.days.begun(self.plan(number), now, cast("Any", self), "Check")
+
+    def work(self) -> None:
+        steps = DaySteps(
+            clients.s3(), BUCKET, self.started[-1], lambda _, currency: replace(RULES, currency=currency), self.also
+        )
+        for number in range(len(self.planned())):
+            steps.read(number)
+        for number in range(steps.fit()):
+            steps.make(number, lambda: False)
+
+    def also(self, plan: Plan, of_shard: DayFiles) -> Also:
+        return Lists(RULES.variants_in, lambda _: 0).also(plan, of_shard) if plan.shelves else Also()
+
+    def planned(self, work: int = -1) -> list[int]:
+        key = f"{self.started[work]}items-0.json"
+        parts: list[int] = json.loads(clients.s3().get_object(Bucket=BUCKET, Key=key)["Body"].read())
+        return parts
+
+    def made_on(self, number: int) -> Made:
+        """Return the days of a round after the machine has worked."""
+        self.round_on(number)
+        self.work()
+        return self.round_on(number, 10)
+
+
+@pytest.fixture(autouse=True)
+def two_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "EVERY", (Shard(0, 2), Shard(1, 2)))
+
+
+def ordered(made: Made) -> int:
+    return sum(int(rows["orders"].sum()) for shard in made.shards_of("home") for rows in shard.values())
+
+
+def test_money_of_a_settled_day_counts_once(bucket: "S3Client") -> None:
+    rows = [buy(10, f"u{number}", value="", orderId=f"o{number}", currency="KRW") for number in range(5)]
+    accept(bucket, 0, [*rows, buy(20, "u9", currency="EUR", orderId="o9")])
+    machine = Machine()
+
+    first, later = machine.made_on(4), machine.made_on(5)
+
+    assert (first.foreign, first.unvalued) == ({"EUR": 1}, 5)
+    assert (later.foreign, later.unvalued) == ({"EUR": 1}, 5)
