@@ -19,7 +19,7 @@ from personalization.experiments.lists import Lists
 from personalization.experiments.shelves.files import first_day
 
 from tests.experiments.test_aggregates import RULES, buy
-from tests.experiments.test_day_files import EXPERIMENT, accept, on
+from tests.experiments.test_day_files import EXPERIMENT, accept, expose, files, make, on, orders
 from tests.handlers.samples import BUCKET
 
 if TYPE_CHECKING:
@@ -104,3 +104,18 @@ def test_money_of_a_settled_day_counts_once(bucket: "S3Client") -> None:
 
     assert (first.foreign, first.unvalued) == ({"EUR": 1}, 5)
     assert (later.foreign, later.unvalued) == ({"EUR": 1}, 5)
+
+
+def test_a_day_that_one_function_makes_again_is_not_read_from_shards(bucket: "S3Client") -> None:
+    expose(bucket, 0, ("u1", "a", 0))
+    accept(bucket, 0, [buy(10, orderId="o1")])
+    machine = Machine()
+    assert ordered(machine.made_on(1)) == 1
+    accept(bucket, 0, [buy(20, orderId="o2")], file="late")
+
+    assert orders(make(1))[on(0).isoformat()] == [("a", 2)]
+
+    stored = files().experiment_days("home", settled=False)
+    assert stored[on(0)]["orders"].sum() == 2
+    make(3)
+    assert files().shop_days([on(0)])[on(0)].settled

@@ -60,6 +60,7 @@ class DayFiles:
         self._bucket = bucket
         self._shop = shop
         self._shard = shard
+        self._outdated: dict[str, dict[date, list[str]]] = {}
 
     def copies(self, day: date, rules: Rules) -> pl.DataFrame:
         """Return what counts of the events that were accepted on a day."""
@@ -131,6 +132,13 @@ class DayFiles:
 
     def stored_days(self, folder: str) -> dict[date, list[str]]:
         """Return the keys of each day of a folder: one, or those of all shards if the day was too large."""
+        whole, shards = self._listed(folder)
+        # One that is large now may have been made whole when it began.
+        complete = {day: keys for (day, number), keys in shards.items() if len(keys) == number}
+        return dict(sorted({**whole, **complete}.items()))
+
+    def _listed(self, folder: str) -> tuple[dict[date, list[str]], dict[tuple[date, int], list[str]]]:
+        """Return the keys of a folder: by day, and of shards by day and their number."""
         whole, shards = dict[date, list[str]](), defaultdict[tuple[date, int], list[str]](list)
         for key in objects.list_keys(self._s3, self._bucket, f"{FOLDER}/{self._shop}/{folder}/"):
             if match := _DAY.search(key):
@@ -139,9 +147,7 @@ class DayFiles:
                     whole[day] = [key]
                 else:
                     shards[day, int(match[3])].append(key)
-        # One that is large now may have been made whole when it began.
-        complete = {day: keys for (day, number), keys in shards.items() if len(keys) == number}
-        return dict(sorted({**whole, **complete}.items()))
+        return whole, shards
 
     def _days(
         self, folder: str, days: Collection[date] | None = None
@@ -214,6 +220,18 @@ class DayFiles:
     def _put(self, folder: str, day: date, rows: pl.DataFrame, notes: Mapping[str, object]) -> None:
         key = f"{FOLDER}/{self._shop}/{folder}/{day.isoformat()}{self._shard.ending}.parquet"
         objects.put_bytes(self._s3, self._bucket, key, _parquet(rows, notes))
+        if self._shard == WHOLE:
+            self._remove_shards(folder, day)
+
+    def _remove_shards(self, folder: str, day: date) -> None:
+        """Delete what was made of a day when it was too large: it would be read in place of the whole."""
+        if folder not in self._outdated:
+            shards = defaultdict[date, list[str]](list)
+            for (other, _), keys in self._listed(folder)[1].items():
+                shards[other] += keys
+            self._outdated[folder] = shards
+        for key in self._outdated[folder].pop(day, []):
+            objects.remove(self._s3, self._bucket, key)
 
     def _files(self, folder: str) -> Iterator[bytes]:
         return self.read(objects.list_keys(self._s3, self._bucket, folder))
