@@ -18,7 +18,7 @@ from personalization.experiments.days.shards import Shard
 from personalization.experiments.lists import Lists
 from personalization.experiments.shelves.files import first_day
 
-from tests.experiments.test_aggregates import RULES, buy
+from tests.experiments.test_aggregates import COLUMNS, RULES, buy, copy, event, unit
 from tests.experiments.test_day_files import EXPERIMENT, accept, expose, files, make, on, orders
 from tests.handlers.samples import BUCKET
 
@@ -104,6 +104,21 @@ def test_money_of_a_settled_day_counts_once(bucket: "S3Client") -> None:
 
     assert (first.foreign, first.unvalued) == ({"EUR": 1}, 5)
     assert (later.foreign, later.unvalued) == ({"EUR": 1}, 5)
+
+
+def test_links_of_a_day_stay_when_its_events_are_gone(bucket: "S3Client") -> None:
+    linked = event("View", 1) | {"VISITOR": unit("v1")}
+    key = f"events/demo/{on(0):%Y/%m/%d}/1.csv"
+    bucket.put_object(Bucket=BUCKET, Key=key, Body=copy([linked], (*COLUMNS, "VISITOR")))
+    make(4)
+    before = files().links().unit(unit("u1"))
+    assert before == files().links().unit(unit("v1"))
+    bucket.delete_object(Bucket=BUCKET, Key=key)
+
+    machine = Machine()
+    machine.made_on(5)
+
+    assert files().links().unit(unit("u1")) == files().links().unit(unit("v1"))
 
 
 def test_a_day_that_one_function_makes_again_is_not_read_from_shards(bucket: "S3Client") -> None:

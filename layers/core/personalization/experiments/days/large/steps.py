@@ -133,15 +133,17 @@ class DaySteps:
         plan = self._work.plan()
         files = DayFiles(self._s3, self._bucket, self._shop)
         erased, sessions, currencies = files.erased(), [pl.DataFrame(schema=LINKS)], Counter[str]()
-        for day in plan.days:
-            events = [part_key(self._shop, part) for part in plan.parts_of("events", day)]
-            shown = [part_key(self._shop, part) for part in plan.parts_of("exposures", day)]
-            links = links_of(self._rows(shown, _exposed), self._rows(events, _linked))
-            _, erased = files.put_links(day, links, erased, settled=plan.needed.is_settled(day))
-            sessions.append(_in_one_session(partial(self._rows, events)))
-            currencies.update(dict(self._rows(events, _currencies).rows()))
         first = ShardFiles(self._s3, self._bucket, self._shop, shards.EVERY[0], files.links())
         closed = [day for day, made in first.shop_days(plan.needed.settled).items() if made.settled]
+        for day in plan.days:
+            events = [part_key(self._shop, part) for part in plan.parts_of("events", day)]
+            if day not in closed:
+                # The files of a closed day may be gone, and its links with them.
+                shown = [part_key(self._shop, part) for part in plan.parts_of("exposures", day)]
+                links = links_of(self._rows(shown, _exposed), self._rows(events, _linked))
+                _, erased = files.put_links(day, links, erased, settled=plan.needed.is_settled(day))
+            sessions.append(_in_one_session(partial(self._rows, events)))
+            currencies.update(dict(self._rows(events, _currencies).rows()))
         aggregating.read_imports(files, self._rules_of(plan, plan.currency), plan.needed, closed)
         usual = min(currencies, key=lambda code: (-currencies[code], code), default=None)
         self._work.put("shared", Shared(currency=plan.currency or usual))
