@@ -134,3 +134,40 @@ def test_a_day_that_one_function_makes_again_is_not_read_from_shards(bucket: "S3
     assert stored[on(0)]["orders"].sum() == 2
     make(3)
     assert files().shop_days([on(0)])[on(0)].settled
+
+
+def test_a_single_large_day_is_made_by_the_machine_until_it_is_settled(bucket: "S3Client") -> None:
+    expose(bucket, 0, ("u1", "a", 0))
+    accept(bucket, 0, [buy(10, f"u{number}", orderId=f"o{number}") for number in range(50)])
+    machine = Machine(most=5_000)
+    machine.made_on(0)
+    assert machine.is_needed(2)
+
+    assert machine.is_needed(3)
+
+    machine.made_on(3)
+    assert files().shop_days([on(0)])[on(0)].settled
+    assert not machine.is_needed(3)
+
+
+def test_days_that_were_made_before_are_read_again_for_new_placements(bucket: "S3Client") -> None:
+    accept(bucket, 0, [buy(10, orderId="o1")])
+    machine = Machine()
+    machine.made_on(4)
+    machine.has_placements = True
+
+    assert machine.made_on(5).whole
+
+    assert on(0) in files().stored_days("touches")
+
+
+def test_days_that_one_function_has_settled_are_in_no_plan(bucket: "S3Client") -> None:
+    for number in range(6):
+        accept(bucket, number, [buy(number * 86_400 + 5, orderId=f"o{number}")])
+    make(5)
+    machine = Machine()
+
+    made = machine.made_on(5)
+
+    assert made.whole
+    assert len(machine.planned(0)) == 3

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 FOLDER = "aggregates"
+TOUCHES = "touches"
+"""The folder of what later days need to join orders to a shop's lists."""
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.(\d+)-of-(\d+))?\.parquet\Z")
 _AT_ONCE, _AHEAD = 8, 16
 _NOTES = "notes"
@@ -148,6 +150,12 @@ class DayFiles:
                 else:
                     shards[day, int(match[3])].append(key)
         return whole, shards
+
+    def settled_days(self, folder: str, days: Collection[date]) -> set[date]:
+        """Return those of some days that were made when no more files were expected; their rows stay unread."""
+        day_of = {key: day for day, keys in self.stored_days(folder).items() if day in days for key in keys}
+        may_change = {day_of[key] for key, data in self._named(day_of) if not _notes(data)["settled"]}
+        return {*day_of.values()} - may_change
 
     def _days(
         self, folder: str, days: Collection[date] | None = None

@@ -9,14 +9,14 @@ import polars as pl
 
 from personalization.experiments.days import units
 from personalization.experiments.days.events import Events
-from personalization.experiments.days.files import DayFiles
+from personalization.experiments.days.files import TOUCHES, DayFiles
 from personalization.experiments.days.links import Links
 from personalization.experiments.shelves import placement_days
 from personalization.experiments.shelves.placement_days import ShelfRules
 
 DAYS = 29
 """The days before today that are made if they are missing: copies of events are kept for 30."""
-PLACEMENTS, TOUCHES = "placements", "touches"
+PLACEMENTS = "placements"
 _DAY = timedelta(days=1)
 
 

@@ -4,7 +4,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from personalization.core.aws.errors import false_on
 from personalization.core.errors import Broken
 from personalization.experiments.days import reading, shards, units
 from personalization.experiments.days.aggregating import Made, Needed
-from personalization.experiments.days.files import DayFiles, ShopDay
+from personalization.experiments.days.files import TOUCHES, DayFiles, ShopDay
 from personalization.experiments.days.large.plan import FOLDER, Kind, PartOfDay, Plan, Result, State, Work
 from personalization.experiments.days.large.steps import ShardFiles
 from personalization.experiments.days.links import Links
@@ -52,6 +52,10 @@ class LargeDays:
         """Return whether a day that is to be made is too large."""
         stored = self._files.stored_days("days")
         done = {day for day in stored if needed.is_settled(day)}
+        # A large day may be made once more when all after it are small.
+        of_shards = {day for day in done if len(stored[day]) > 1}
+        if of_shards:
+            done -= of_shards - self._settled("days", of_shards, self._state())
         return any(sum(size for _, _, size in self._listed(day)) > self._most for day in needed.days if day not in done)
 
     def begun(self, plan: Plan, now: datetime, machines: "SFNClient", machine: str) -> Made:
@@ -87,12 +91,21 @@ class LargeDays:
         return work
 
     def _wanted(self, needed: Needed, state: State) -> list[date]:
-        """Return the days whose files must be read: all that no earlier work has settled."""
-        done = {day for day, notes in state.result.days.items() if notes.settled} if state.result else set[date]()
+        """Return the days whose files must be read: all of which something is not settled."""
+        done = self._settled("days", needed.settled, state)
         for experiment in needed.experiments:
-            stored = self._files.stored_days(f"experiments/{experiment.name}")
-            done -= {day for day in done if experiment in needed.of(day) and day not in stored}
+            has = {day for day in done if experiment in needed.of(day)}
+            done -= has - self._settled(f"experiments/{experiment.name}", has, state)
+        if needed.shelves is not None:
+            has = {day for day in done if day >= needed.shelves}
+            done -= has - self._settled(TOUCHES, has, state)
         return [day for day in needed.days if day not in done]
+
+    def _settled(self, folder: str, days: Collection[date], state: State) -> set[date]:
+        """Return those of some days that no step makes again; files tell it of those that the machine has not made."""
+        told = {day for day, notes in state.result.days.items() if notes.settled} if state.result else set[date]()
+        stored = self._files.stored_days(folder)
+        return {day for day in days if day in told and day in stored} | self._files.settled_days(folder, {*days} - told)
 
     def _cut(self, day: date, plan: Plan) -> Iterator[PartOfDay]:
         """Cut the files of a day into parts. Files that come later change the last part, and none before."""
