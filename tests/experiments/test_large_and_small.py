@@ -171,3 +171,12 @@ def test_days_that_one_function_has_settled_are_in_no_plan(bucket: "S3Client") -
 
     assert made.whole
     assert len(machine.planned(0)) == 3
+
+
+def test_the_currency_of_the_first_purchases_stays_although_later_ones_have_another(bucket: "S3Client") -> None:
+    accept(bucket, 0, [buy(10, currency="KRW", orderId="o1")])
+    accept(bucket, 1, [buy(86_410, f"u{number}", currency="EUR", orderId=f"e{number}") for number in range(4)])
+
+    made = Machine().made_on(1)
+
+    assert (made.currency, made.foreign) == ("KRW", {"EUR": 4})

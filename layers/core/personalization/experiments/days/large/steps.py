@@ -132,7 +132,7 @@ class DaySteps:
         """Learn which digests are one unit, read new import copies, and return how many shards there are."""
         plan = self._work.plan()
         files = DayFiles(self._s3, self._bucket, self._shop)
-        erased, sessions, currencies = files.erased(), [pl.DataFrame(schema=LINKS)], Counter[str]()
+        erased, sessions, currency = files.erased(), [pl.DataFrame(schema=LINKS)], plan.currency
         first = ShardFiles(self._s3, self._bucket, self._shop, shards.EVERY[0], files.links())
         closed = [day for day, made in first.shop_days(plan.needed.settled).items() if made.settled]
         for day in plan.days:
@@ -143,10 +143,11 @@ class DaySteps:
                 links = links_of(self._rows(shown, _exposed), self._rows(events, _linked))
                 _, erased = files.put_links(day, links, erased, settled=plan.needed.is_settled(day))
             sessions.append(_in_one_session(partial(self._rows, events)))
-            currencies.update(dict(self._rows(events, _currencies).rows()))
+            # As one function does: that of the first purchases stays.
+            if currency is None:
+                currency = _usual(self._rows(events, _currencies))
         aggregating.read_imports(files, self._rules_of(plan, plan.currency), plan.needed, closed)
-        usual = min(currencies, key=lambda code: (-currencies[code], code), default=None)
-        self._work.put("shared", Shared(currency=plan.currency or usual))
+        self._work.put("shared", Shared(currency=currency))
         self._work.put_rows("sessions", pl.concat(sessions))
         return len(shards.EVERY)
 
@@ -182,6 +183,12 @@ def _exposed(shown: pl.LazyFrame) -> pl.LazyFrame:
 
 def _currencies(copies: pl.LazyFrame) -> pl.LazyFrame:
     return copies.drop_nulls("currency").group_by("currency").len()
+
+
+def _usual(lines: pl.DataFrame) -> str | None:
+    """Return the currency of most lines, as parts count them."""
+    numbers = sum((Counter({code: number}) for code, number in lines.rows()), Counter[str]())
+    return min(numbers, key=lambda code: (-numbers[code], code), default=None)
 
 
 def _in_one_session(rows: Callable[[Callable[[pl.LazyFrame], pl.LazyFrame]], pl.DataFrame]) -> pl.DataFrame:
