@@ -190,9 +190,12 @@ class DayFiles:
 
     def links(self) -> Links:
         """Return the links of all days that were made."""
+        return Links([self.link_rows()])
+
+    def link_rows(self) -> pl.DataFrame:
+        """Return the links of all days that were made as `LINKS`, each once: most are told every day."""
         days = [pl.DataFrame(schema=LINKS), *map(_rows, self._files(f"{FOLDER}/{self._shop}/links/"))]
-        # Most are told every day.
-        return Links([pl.concat(days).unique(maintain_order=True)])
+        return pl.concat(days).unique(maintain_order=True)
 
     def erased(self) -> set[str]:
         """Return the units of users who were erased lately: a day that is made again leaves them out."""

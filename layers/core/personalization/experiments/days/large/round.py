@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
+_READ_BY = "1"
+"""To be raised where `reading` says something else of the same files: parts outlive a deployment."""
 _COLUMNS = str((reading.COPIES, reading.EXPOSED, reading.ON_SCREEN))
 _KINDS: tuple[Kind, ...] = ("events", "exposures", "impressions")
 _PARTS_OF_A_DAY = 4
@@ -170,7 +172,7 @@ class LargeDays:
 
 def _part(kind: Kind, day: date, files: Sequence[tuple[str, int]], plan: Plan) -> PartOfDay:
     # An erasure makes a file smaller, and another version of polars has other hashes.
-    made_by = (pl.__version__, _COLUMNS, plan.tracking_id, plan.purchase)
+    made_by = (_READ_BY, pl.__version__, _COLUMNS, plan.tracking_id, plan.purchase)
     told = "\n".join([*made_by, *(f"{key} {size}" for key, size in files)])
     name = hashlib.sha256(told.encode()).hexdigest()[:32]
     return PartOfDay(kind=kind, day=day, name=name, keys=tuple(key for key, _ in files))

@@ -148,14 +148,15 @@ class DaySteps:
                 currency = _usual(self._rows(events, _currencies))
         aggregating.read_imports(files, self._rules_of(plan, plan.currency), plan.needed, closed)
         self._work.put("shared", Shared(currency=currency))
+        self._work.put_rows("links", files.link_rows())
         self._work.put_rows("sessions", pl.concat(sessions))
         return len(shards.EVERY)
 
     def make(self, number: int, late: Callable[[], bool]) -> str:
         """Make the days of a shard."""
         plan, shared = self._work.plan(), self._work.shared()
-        links = DayFiles(self._s3, self._bucket, self._shop).links()
-        links.add(self._work.rows("sessions"))
+        # Those of the plan: an erasure or a later plan changes others, and all shards must divide the units alike.
+        links = Links([self._work.rows("links"), self._work.rows("sessions")])
         files = ShardFiles(self._s3, self._bucket, self._shop, shards.EVERY[number], links, plan=plan)
         rules, also = self._rules_of(plan, shared.currency), self._also_of(plan, files)
         experiments = plan.needed.experiments
