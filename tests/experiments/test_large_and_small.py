@@ -39,6 +39,10 @@ class Machine:
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:  # noqa: A002, ARG002, N803
         self.started.append(json.loads(input)["work"])
 
+    def describe_execution(self, **_: object) -> dict[str, str]:
+        """Say that one has ended: with what was made, or without."""
+        return {"status": "FAILED"}
+
     def plan(self, number: int) -> Plan:
         first = first_day(on(number))
         return Plan(

@@ -64,6 +64,7 @@ class Shop:
         self.drop = drop
         self.bucket = bucket
         self.started: list[str] = []
+        self.status = "RUNNING"
         self.before: dict[str, bytes] = {}
 
     def round_at(self, hours: float) -> Round:
@@ -78,6 +79,11 @@ class Shop:
         folder = json.loads(input)["work"]
         assert (stateMachineArn.rpartition(":")[2], f"/{name}/" in folder) == ("Check", True)
         self.started.append(folder)
+        self.status = "RUNNING"
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, str]:  # noqa: N803
+        assert executionArn.endswith(f":execution:Check:{self.started[-1].split('/')[-2]}")
+        return {"status": self.status}
 
     def work(self) -> dict[str, int]:
         """Take the steps of what was started last, as the machine does, each twice; return how many there were."""
@@ -89,6 +95,7 @@ class Shop:
         assert fit["again"] is False
         for number in range(fit["partitions"]):
             self.step("count", folder, number)
+        self.status = "SUCCEEDED"
         return {"parts": len(numbers), "shards": fit["partitions"]}
 
     def step(self, name: str, folder: str, number: int = 0) -> Any:  # noqa: ANN401 - JSON
@@ -245,6 +252,7 @@ def test_what_an_erasure_takes_makes_no_empty_day_and_is_planned_again(shop: Sho
         assert shop.started == [folder]
         assert "Some days are not in these figures yet" in shop.read("reports/demo/shelves/day.html").decode()
 
+        shop.status = "FAILED"
         shop.round_at(DAYS * 24 + 0.1)
         assert len(shop.started) == 2
         shop.work()

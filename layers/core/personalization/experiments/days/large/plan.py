@@ -5,7 +5,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -137,7 +137,6 @@ class State(Part):
 
     work: str = ""
     """The folder of what it makes now; empty if nothing is made."""
-    begun: datetime | None = None
     result: Result | None = None
     """Of what it has made last."""
 

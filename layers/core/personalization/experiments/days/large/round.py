@@ -5,15 +5,16 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from personalization.core.aws import objects
-from personalization.core.aws.errors import false_on
-from personalization.core.errors import Broken
+from personalization.core.aws.errors import code, false_on
+from personalization.core.errors import Broken, PersonalizationError
+from personalization.core.observability import logger
 from personalization.experiments.days import reading, shards, units
 from personalization.experiments.days.aggregating import Made, Needed
 from personalization.experiments.days.files import TOUCHES, DayFiles, ShopDay
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
+LOG = logger()
 _READ_BY = "1"
 """To be raised where `reading` says something else of the same files: parts outlive a deployment."""
 _COLUMNS = str((reading.COPIES, reading.EXPOSED, reading.ON_SCREEN))
@@ -33,8 +35,6 @@ _KINDS: tuple[Kind, ...] = ("events", "exposures", "impressions")
 _PARTS_OF_A_DAY = 4
 """The parts of the largest day that one function still makes: a part is read in some ten seconds."""
 _MOST_FILES = 5_000
-_PATIENCE = timedelta(hours=2)
-"""How long a round waits for the machine that an earlier one has started."""
 _READ_AT_ONCE = 4
 """The shards in which a round reads an experiment's rows: more of them need less memory, and read files more often."""
 
@@ -69,16 +69,21 @@ class LargeDays:
             machines, machine: the machine that checks large drops, by its ARN.
         """
         state = self._state()
-        if state.work and len(results := Work(self._s3, self._bucket, state.work).results()) == len(shards.EVERY):
-            state = State(result=Result.added(results))
-        if not state.work or state.begun is None or now - state.begun >= _PATIENCE:
+        if state.work and not _runs(machines, machine, state.work):
+            results = Work(self._s3, self._bucket, state.work).results()
+            if len(results) == len(shards.EVERY):
+                state = State(result=Result.added(results))
+            else:
+                LOG.error("Large days not made; they are begun anew", shop=self._shop, work=state.work)
+                state = State(result=state.result)
+        if not state.work:
             work = self._planned(plan, now, state)
-            name, wish = work.folder.split("/")[-2], json.dumps({"work": work.folder})
+            name, wish = _name(work.folder), json.dumps({"work": work.folder})
             false_on(
                 "ExecutionAlreadyExists",
                 lambda: machines.start_execution(stateMachineArn=machine, name=name, input=wish),
             )
-            state = State(work=work.folder, begun=now, result=state.result)
+            state = State(work=work.folder, result=state.result)
         objects.put_json(self._s3, self._bucket, self._state_key, state.as_json())
         return self._made(plan.needed, state)
 
@@ -168,6 +173,21 @@ class LargeDays:
 
         # None stays in memory while the next is read.
         return map(rows, range(_READ_AT_ONCE))
+
+
+def _name(folder: str) -> str:
+    """Return the name of the execution that makes what is planned in a folder."""
+    return folder.split("/")[-2]
+
+
+def _runs(machines: "SFNClient", machine: str, folder: str) -> bool:
+    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{_name(folder)}"
+    try:
+        return machines.describe_execution(executionArn=arn)["status"] in {"RUNNING", "PENDING_REDRIVE"}
+    except PersonalizationError as error:
+        if code(error) != "ExecutionDoesNotExist":
+            raise
+        return False
 
 
 def _part(kind: Kind, day: date, files: Sequence[tuple[str, int]], plan: Plan) -> PartOfDay:
