@@ -81,7 +81,7 @@ def shop(drop: Drop, table: "DynamoDBClient", bus: Bus) -> Iterator[Drop]:  # no
 
 
 def numbers_in(lists: pl.Series) -> pl.Series:
-    return lists.str.split("-").list.first().cast(pl.UInt32)
+    return lists.str.split("-").list.first().cast(pl.UInt32, strict=False).fill_null(0)
 
 
 LISTS = Lists(
