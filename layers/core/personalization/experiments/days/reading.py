@@ -123,7 +123,7 @@ class Rules:
     currency: str | None = None
     """The shop's; without one, what its purchases name most often."""
     variants_in: VariantsIn = no_variants
-    """Returns the number of the variant that each listId names; 0 for a list in no experiment, and for an empty text."""
+    """Returns the number of the variant that each listId names; 0 for a list in no experiment, and for no list."""
 
 
 def exposures(files: Iterable[bytes], day: date) -> pl.DataFrame:
