@@ -4,8 +4,8 @@
 The events are those of `benchmarks.experiment_days`. Each step that the machine would have taken by a function is taken
 in a process of its own, so that its memory is that of a function, one after the other. The cost is computed, not
 billed: processor time times `SLOWER` in functions of the template's memory, transitions along the machine's way of
-success, and requests of S3; prices are those of `costs` and `checking_costs`. What the round itself does comes in
-addition, and is told apart.
+success, and requests of S3; prices are those of `costs` and `checking_costs`. What the round itself takes is not in it:
+the last lines print that.
 """
 
 import argparse

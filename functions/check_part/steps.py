@@ -78,22 +78,15 @@ class _Bucket:
 
 
 def _check(request: CheckRequest, at: _Bucket) -> dict[str, object]:
-    if is_work(request.work):
-        return {"key": _days(request, at).read(request.number)}
     unreadable = Text.joined("; ", map(Text.read, (request.unreadable or {}).values()))
     return {"key": _ranges(request, at).check(request.round, request.number, unreadable)}
 
 
 def _count(request: CountRequest, at: _Bucket) -> dict[str, object]:
-    if is_work(request.work):
-        end = time.monotonic() + MAKING_SECONDS
-        return {"key": _days(request, at).make(request.number, lambda: time.monotonic() > end)}
     return {"key": _ranges(request, at).count(request.round, request.number)}
 
 
 def _fit(request: FitRequest, at: _Bucket) -> dict[str, object]:
-    if is_work(request.work):
-        return {"round": request.round, "again": False, "partitions": _days(request, at).fit()}
     return _ranges(request, at).fit(request.round)
 
 
@@ -112,12 +105,28 @@ def _ranges(request: _PartRequest, at: _Bucket) -> ranges.Steps:
     )
 
 
+def _read_part(request: CheckRequest, at: _Bucket) -> dict[str, object]:
+    return {"key": _days(request, at).read(request.number)}
+
+
+def _fit_parts(request: FitRequest, at: _Bucket) -> dict[str, object]:
+    return {"round": request.round, "again": False, "partitions": _days(request, at).fit()}
+
+
+def _make_shard(request: CountRequest, at: _Bucket) -> dict[str, object]:
+    end = time.monotonic() + MAKING_SECONDS
+    return {"key": _days(request, at).make(request.number, lambda: time.monotonic() > end)}
+
+
 def _days(request: _PartRequest, at: _Bucket) -> DaySteps:
     return DaySteps(at.s3, at.name, request.work, LISTS.rules, LISTS.also)
 
 
 STEPS: Steps[_Bucket, dict[str, object]] = Steps(
     {CheckRequest: _check, FitRequest: _fit, CountRequest: _count, ExplainRequest: _explain}
+)
+STEPS_OF_DAYS: Steps[_Bucket, dict[str, object]] = Steps(
+    {CheckRequest: _read_part, FitRequest: _fit_parts, CountRequest: _make_shard, ExplainRequest: _explain}
 )
 
 
@@ -135,6 +144,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         Broken: a part failed, with its reason.
     """
     with intake_translated():
-        done = STEPS.take(event, _Bucket(clients.s3(), Environment().bucket))
+        steps = STEPS_OF_DAYS if is_work(str(event.get("work", ""))) else STEPS
+        done = steps.take(event, _Bucket(clients.s3(), Environment().bucket))
     LOG.info("Step taken", step=event["step"], work=event["work"], number=event.get("number"))
     return done

@@ -24,7 +24,7 @@ from personalization.shop.records import release_store
 
 from functions.check_part.app import handler as take_step
 from tests.experiments.test_aggregates import COLUMNS, START, buy, copy, event
-from tests.experiments.test_analyse_experiments import Bus
+from tests.experiments.test_analyse_experiments import FILE, Bus
 from tests.handlers.samples import BUCKET, RELEASE, TABLE, Drop
 from tests.handlers.variables import changed
 
@@ -36,17 +36,6 @@ pytestmark = pytest.mark.usefixtures("aws", "demo")
 SETTINGS = """
 placements:
   home: {recipe: user-personalization, limit: 3}
-"""
-FILE = """
-experiments:
-  best:
-    hypothesis: Users buy more from the bestsellers.
-    owner: Kim
-    placements: [home]
-    goal: orders
-    guardrails: [orders, revenue]
-    weeks: 1
-    variants: {own: {}, best: {show: bestsellers}}
 """
 LISTS = Lists(list_columns.variants, list_ids.variant_number, list_columns.facts)
 TRACKING = str(RELEASE["trackingId"])

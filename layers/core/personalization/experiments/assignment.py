@@ -59,7 +59,7 @@ class Draw:
 
     def variant(self, unit: bytes) -> Variant | None:
         """Return the variant of a unit, by the bytes of `Unit.drawn`; None if it is outside of the experiment."""
-        variant = self._variants[bisect_right(self._cuts, _first(sha256(self._seed + unit).digest())[0] * SCALE >> 64)]
+        variant = self._variants[bisect_right(self._cuts, _number(self._seed + unit))]
         return variant if variant is None or self._redraw is None else self._redraw.variant(unit)
 
 
@@ -76,8 +76,12 @@ class _Redraw:
         self._variants = [experiment.variant(part.variant) for part in shares]
 
     def variant(self, unit: bytes) -> Variant:
-        drawn = _first(sha256(self._seed + unit).digest())[0] * SCALE >> 64
-        return self._variants[bisect_right(self._ends, drawn * self._ends[-1] // SCALE)]
+        return self._variants[bisect_right(self._ends, _number(self._seed + unit) * self._ends[-1] // SCALE)]
+
+
+def _number(seeded: bytes) -> int:
+    drawn: int = _first(sha256(seeded).digest())[0]
+    return drawn * SCALE >> 64
 
 
 def _name_at(experiment: Experiment, number: int) -> str:
