@@ -11,9 +11,9 @@ from personalize_local.engine import Call, Engine, Json, operation
 from personalize_local.filters.values import Mask
 from personalize_local.operations.campaigns import serving_version
 from personalize_local.operations.filters import filter_of
-from personalize_local.operations.recipes import recipe_of
 from personalize_local.recipes.actions import DAY, taken
 from personalize_local.recipes.base import Query
+from personalize_local.recipes.definitions import recipe_of
 from personalize_local.serving import Catalogue
 from personalize_local.wire.errors import InvalidInput
 

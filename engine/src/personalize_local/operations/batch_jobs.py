@@ -11,8 +11,8 @@ from personalize_local.operations.campaigns import check_influence
 from personalize_local.operations.common import limit_jobs, tags_of
 from personalize_local.operations.datasets import claim_of, datasets_of, schemas_of
 from personalize_local.operations.filters import filter_of
-from personalize_local.operations.recipes import check_parameters, recipe_of
-from personalize_local.operations.solution_configs import training_config
+from personalize_local.operations.solutions import training_config
+from personalize_local.recipes.definitions import check_parameters, recipe_of
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Kind
 from personalize_local.wire.errors import InvalidInput

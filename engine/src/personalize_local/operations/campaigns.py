@@ -8,8 +8,7 @@ from typing import Final
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, require_settled, work
 from personalize_local.operations.common import deletes, limit, listed, tags_of
 from personalize_local.operations.datasets import schemas_of
-from personalize_local.operations.recipes import check_parameters, recipe_of
-from personalize_local.recipes.definitions import RECIPES
+from personalize_local.recipes.definitions import RECIPES, check_parameters, recipe_of
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import updating
 from personalize_local.wire.errors import InvalidInput, ResourceInUse, ResourceNotFound

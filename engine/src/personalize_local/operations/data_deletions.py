@@ -13,7 +13,7 @@ from personalize_local.engine import Call, Engine, Json, Resource, operation, wo
 from personalize_local.jobs.work import run_deletion
 from personalize_local.operations.common import limit_jobs, listed, tags_of
 from personalize_local.operations.datasets import claim_of, datasets_of, import_target, publish
-from personalize_local.operations.recipes import recipe_of
+from personalize_local.recipes.definitions import recipe_of
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import under_way
 from personalize_local.serving import actions_of

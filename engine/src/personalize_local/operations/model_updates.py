@@ -13,9 +13,8 @@ from personalize_local.engine import Engine, Json, Resource
 from personalize_local.jobs.tasks import UpdateTask
 from personalize_local.jobs.work import run_update
 from personalize_local.operations.datasets import claim_of, data_mark, datasets_of, training_data
-from personalize_local.operations.recipes import recipe_of
 from personalize_local.recipes.config import TrainingConfig
-from personalize_local.recipes.definitions import RecipeSpec
+from personalize_local.recipes.definitions import RecipeSpec, recipe_of
 from personalize_local.recipes.updating import seconds_between
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import under_way

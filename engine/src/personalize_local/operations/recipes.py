@@ -1,41 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipes, algorithms and feature transformations: the service's own, the same in every account."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from personalize_local.engine import Call, Engine, Json, operation
 from personalize_local.operations.common import page
-from personalize_local.recipes.definitions import RECIPES, Parameter, RecipeSpec
-from personalize_local.wire.errors import InvalidInput, ResourceNotFound
+from personalize_local.recipes.definitions import BUILT_IN, RECIPE, RECIPES, RecipeSpec, recipe_of
+from personalize_local.wire.errors import ResourceNotFound
 
 _SINCE: Final = 1560124800.0
 """10 June 2019, which the service shows for its first recipes."""
 _DATES: Final = {"status": "ACTIVE", "creationDateTime": _SINCE, "lastUpdatedDateTime": _SINCE}
-_BUILT_IN: Final = "arn:aws:personalize:::"
-RECIPE: Final = f"{_BUILT_IN}recipe/"
-"""What the ARN of every recipe begins with."""
-
-
-def recipe_of(arn: str) -> RecipeSpec:
-    """Return the recipe of an ARN. Raises ResourceNotFound."""
-    spec = RECIPES.get(_name(arn, "recipe"))
-    if spec is None:
-        raise ResourceNotFound(f"Resource Arn {arn} does not exist.")
-    return spec
-
-
-def check_parameters(config: Json, member: str, parameters: Mapping[str, Parameter], recipe: str) -> None:
-    """Check one map of a configuration: its names and their values. Raises InvalidInput."""
-    for name, value in config.get(member, {}).items():
-        if name not in parameters:
-            raise InvalidInput(f"{recipe} has no {member} named {name}; it has: {', '.join(parameters) or 'none'}.")
-        if not parameters[name].accepts(value):
-            raise InvalidInput(f"Value {value} is out of the range of {name} of {recipe}.")
 
 
 def _name(arn: str, word: str) -> str:
-    return arn.removeprefix(f"{_BUILT_IN}{word}/")
+    return arn.removeprefix(f"{BUILT_IN}{word}/")
 
 
 @operation("ListRecipes")
@@ -78,8 +57,8 @@ def _recipe(spec: RecipeSpec) -> Json:
     return {
         "name": spec.name,
         "recipeArn": f"{RECIPE}{spec.name}",
-        "algorithmArn": f"{_BUILT_IN}algorithm/{spec.algorithm_name}",
-        "featureTransformationArn": f"{_BUILT_IN}feature-transformation/{spec.feature_transformation}",
+        "algorithmArn": f"{BUILT_IN}algorithm/{spec.algorithm_name}",
+        "featureTransformationArn": f"{BUILT_IN}feature-transformation/{spec.feature_transformation}",
         "description": spec.description,
         "recipeType": spec.recipe_type,
         "domain": spec.domain,

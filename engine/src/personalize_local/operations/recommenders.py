@@ -5,13 +5,12 @@ import shutil
 
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_settled, work
 from personalize_local.operations.common import deletes, describes, limit, tags_of
-from personalize_local.operations.datasets import datasets_of
+from personalize_local.operations.datasets import datasets_of, schemas_of
 from personalize_local.operations.model_updates import training_marks
-from personalize_local.operations.recipes import check_parameters, recipe_of
-from personalize_local.operations.solution_configs import check_training_data, excluded_columns
 from personalize_local.operations.solution_versions import train
 from personalize_local.recipes.config import TrainingConfig
-from personalize_local.recipes.definitions import RecipeSpec
+from personalize_local.recipes.definitions import RecipeSpec, check_parameters, recipe_of
+from personalize_local.recipes.solutions import check_training_data, excluded_columns
 from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput, ResourceInUse, ResourceNotFound
 
@@ -23,7 +22,7 @@ def create_recommender(engine: Engine, call: Call, request: Json) -> Json:
     _check_use_case(spec, group)
     config = request.get("recommenderConfig", {})
     check_parameters(config, "itemExplorationConfig", spec.exploration, spec.name)
-    check_training_data(engine, group.arn, spec, config)
+    check_training_data(schemas_of(engine, group.arn), spec, config)
     engine.usable(group)
     needed = {"INTERACTIONS"} | ({"ITEMS"} if spec.needs_items else set())
     if missing := needed - datasets_of(engine, group.arn).keys():
@@ -53,7 +52,7 @@ def update_recommender(engine: Engine, call: Call, request: Json) -> Json:
     recommender = _in_status(engine, request, kinds.ACTIVE)
     spec, present = recipe_of(recommender.body["recipeArn"]), recommender.body["recommenderConfig"]
     check_parameters(request["recommenderConfig"], "itemExplorationConfig", spec.exploration, spec.name)
-    check_training_data(engine, recommender.group, spec, request["recommenderConfig"])
+    check_training_data(schemas_of(engine, recommender.group), spec, request["recommenderConfig"])
     config = present | request["recommenderConfig"]
     retrain = config.get("trainingDataConfig") != present.get("trainingDataConfig")
     return engine.lifecycle.update(recommender, {"recommenderConfig": config, "retrain": retrain}, call.now)
@@ -130,7 +129,7 @@ def config_of(engine: Engine, group: str, config: Json) -> TrainingConfig:
         minimum_interactions=engine.quotas.minimum_interactions,
         minimum_users=engine.quotas.minimum_users,
         hyperparameters={"tier": engine.options.tier},
-        excluded_columns=excluded_columns(engine, group, config),
+        excluded_columns=excluded_columns(schemas_of(engine, group), config),
     )
 
 

@@ -16,11 +16,10 @@ from personalize_local.filters import Mask
 from personalize_local.operations.campaigns import serving_version
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.operations.filters import filter_of
-from personalize_local.operations.recipes import recipe_of
 from personalize_local.operations.recommenders import serving_recommender
 from personalize_local.recipes.base import Query
 from personalize_local.recipes.common.topk import Scored
-from personalize_local.recipes.definitions import RecipeSpec
+from personalize_local.recipes.definitions import RecipeSpec, recipe_of
 from personalize_local.serving import Catalogue
 from personalize_local.wire.errors import InvalidInput
 

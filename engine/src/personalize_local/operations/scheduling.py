@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Final
 
 from personalize_local.engine import Call, Engine, Json, Resource
-from personalize_local.operations import model_updates, recommenders, solution_configs, solution_versions
+from personalize_local.operations import model_updates, recommenders, solution_versions, solutions
 from personalize_local.operations.attribution_reports import report_due
 from personalize_local.operations.datasets import datasets_of
 from personalize_local.operations.model_updates import training_marks
@@ -64,7 +64,7 @@ async def _update_due(engine: Engine) -> None:
             if resource.kind is kinds.RECOMMENDER:
                 config = recommenders.config_of(engine, resource.group, resource.body["recommenderConfig"])
             else:
-                config = solution_configs.training_config(engine, resource)
+                config = solutions.training_config(engine, resource)
             await model_updates.update_model(engine, resource, config)
         except (ServiceError, WorkerLost, OSError) as error:
             # An import may have replaced the files, or something is gone: the next look tries again.

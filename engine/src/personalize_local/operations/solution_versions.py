@@ -5,7 +5,6 @@ import asyncio
 import secrets
 import shutil
 import time
-from typing import Final
 
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
 from personalize_local.jobs.tasks import TrainingOutcome, TrainingTask
@@ -13,17 +12,14 @@ from personalize_local.jobs.work import run_training
 from personalize_local.operations.campaigns import synchronise
 from personalize_local.operations.common import limit_jobs, listed, tags_of
 from personalize_local.operations.datasets import claim_of, datasets_of, schemas_of, training_data
-from personalize_local.operations.hyperparameters import candidates
 from personalize_local.operations.model_updates import training_marks, write_update
-from personalize_local.operations.recipes import RECIPE
-from personalize_local.operations.solution_configs import training_config
+from personalize_local.operations.solutions import training_config
 from personalize_local.recipes.config import TrainingConfig
-from personalize_local.recipes.definitions import RecipeSpec
+from personalize_local.recipes.definitions import RECIPE, RecipeSpec
+from personalize_local.recipes.searches import candidates
+from personalize_local.recipes.solutions import check_datasets
 from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse, TrainingRefused
-
-_NEEDED: Final = {"actions": "ACTIONS", "semantic": "ITEMS"}
-"""The dataset without which there is nothing to train, by family; INTERACTIONS for all others."""
 
 
 @operation("CreateSolutionVersion")
@@ -41,15 +37,7 @@ def begin_training(engine: Engine, call: Call, solution: Resource, members: Json
 
     Raises InvalidInput without a dataset to train on, LimitExceeded, ResourceAlreadyExists.
     """
-    needed = _NEEDED.get(_recipe(solution).family, "INTERACTIONS")
-    if needed not in datasets_of(engine, solution.group):
-        raise InvalidInput(f"{solution.group} has no {needed.capitalize()} dataset to train from.")
-    if needed == "ITEMS":
-        schema = schemas_of(engine, solution.group)[needed]
-        if schema.marked("textual") is None or schema.marked("item_name") is None:
-            raise InvalidInput(
-                "aws-semantic-similarity needs an Items schema with a textual field and a string field with itemName."
-            )
+    check_datasets(_recipe(solution), schemas_of(engine, solution.group), solution.group)
     here = list(engine.registry.find(kinds.SOLUTION_VERSION, call.prefix))
     # Amazon publishes no words for this quota: clients must not depend on them.
     limit_jobs(

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, require_settled, work
 from personalize_local.operations.common import deletes, describes, limit, tags_of
 from personalize_local.operations.datasets import schemas_of
-from personalize_local.operations.hyperparameters import candidates, search_of
-from personalize_local.operations.solution_configs import check_config, check_objective, check_training_data
-from personalize_local.recipes.definitions import RecipeSpec
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.searches import candidates
+from personalize_local.recipes.solutions import check_config, check_recipe, check_solution, config_of
 from personalize_local.resources import kinds
-from personalize_local.wire.errors import InvalidInput
 
 _SWITCHES = ("performAutoTraining", "performIncrementalUpdate")
 _GROWING = ("USERS", "ITEMS")
@@ -21,24 +20,20 @@ _GROWING = ("USERS", "ITEMS")
 @operation("CreateSolution")
 def create_solution(engine: Engine, call: Call, request: Json) -> Json:
     group = engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"])
-    if "recipeArn" in request and request.get("performAutoML"):
-        raise InvalidInput("recipeArn and performAutoML exclude each other: AutoML chooses the recipe.")
-    specs, config = candidates(request), request.get("solutionConfig", {})
-    automatic, automl = request.get("performAutoTraining", True), request.get("performAutoML", False)
-    for spec in specs:
-        _check_recipe(spec, request)
-        check_config(spec, config, automatic=automatic)
-        check_objective(engine, group.arn, spec, config)
-        check_training_data(engine, group.arn, spec, config)
-    tuned = search_of(specs, request) is not None
+    schemas = schemas_of(engine, group.arn)
+    tuned = check_solution(request, schemas)
     engine.usable(group)
     tags = tags_of(request)
     present = engine.registry.find(kinds.SOLUTION, datasetGroupArn=group.arn)
     limit(present, engine.quotas.solutions, "solutions in this dataset group")
     # Columns that users or items get later don't train this solution.
-    columns = {kind: list(schema.names) for kind, schema in schemas_of(engine, group.arn).items() if kind in _GROWING}
-    switches = {"performHPO": tuned, "performAutoML": automl, "performAutoTraining": automatic}
-    switches["performIncrementalUpdate"] = request.get("performIncrementalUpdate", False)
+    columns = {kind: list(schema.names) for kind, schema in schemas.items() if kind in _GROWING}
+    switches = {
+        "performHPO": tuned,
+        "performAutoML": request.get("performAutoML", False),
+        "performAutoTraining": request.get("performAutoTraining", True),
+        "performIncrementalUpdate": request.get("performIncrementalUpdate", False),
+    }
     body = request | switches | {"columns": columns, "tags": tags}
     return engine.create(call, kinds.SOLUTION, request["name"], body)
 
@@ -49,7 +44,7 @@ def update_solution(engine: Engine, call: Call, request: Json) -> Json:
     config = request.get("solutionUpdateConfig", {})
     automatic = bool((solution.body | request)["performAutoTraining"])
     for spec in candidates(solution.body):
-        _check_recipe(spec, request)
+        check_recipe(spec, request)
         check_config(spec, config, automatic=automatic)
     require_settled(require_active(solution))
     changes = {name: request[name] for name in _SWITCHES if name in request}
@@ -74,13 +69,16 @@ async def remove_solution(engine: Engine, solution: Resource) -> None:
     shutil.rmtree(engine.store.folder(solution.arn), ignore_errors=True)
 
 
-def _check_recipe(spec: RecipeSpec, request: Json) -> None:
-    if spec.domain:
-        raise InvalidInput(f"{spec.name} is a domain use case: it is for recommenders, not for solutions.")
-    if spec.retired:
-        raise InvalidInput(f"{spec.name} is retired: new solutions take aws-user-personalization or its -v2.")
-    if request.get("performIncrementalUpdate") and spec.family != "semantic":
-        raise InvalidInput("performIncrementalUpdate is for aws-semantic-similarity only.")
+def training_config(engine: Engine, version: Resource) -> TrainingConfig:
+    """Return the settings of a solution version's training."""
+    solution = engine.registry.get(kinds.SOLUTION, version.body["solutionArn"])
+    return config_of(
+        version.body,
+        schemas_of(engine, version.group),
+        tier=engine.options.tier,
+        minimums=(engine.quotas.minimum_interactions, engine.quotas.minimum_users),
+        present=solution.body.get("columns"),
+    )
 
 
 def _latest(engine: Engine, solution: Resource) -> Json:

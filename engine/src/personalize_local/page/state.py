@@ -10,8 +10,8 @@ from typing import Final
 from personalize_local.engine import Engine, Json, Resource
 from personalize_local.jobs import progress
 from personalize_local.operations.datasets import import_target, imported_jobs, schema_of
-from personalize_local.operations.recipes import recipe_of
 from personalize_local.page.counts import streamed
+from personalize_local.recipes.definitions import recipe_of
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import latest_update, under_way
 

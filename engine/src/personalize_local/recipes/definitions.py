@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+from personalize_local.wire.errors import InvalidInput, ResourceNotFound
 
 RecipeType = Literal[
     "USER_PERSONALIZATION",
@@ -376,3 +378,25 @@ RECIPES: Mapping[str, RecipeSpec] = MappingProxyType(
     {spec.name: spec for spec in sorted(_RECIPES + _RETIRED + _USE_CASES, key=lambda spec: spec.name)}
 )
 """Every recipe that ListRecipes names, by name, in alphabetical order."""
+
+BUILT_IN: Final = "arn:aws:personalize:::"
+"""What the ARNs of recipes, algorithms and feature transformations begin with."""
+RECIPE: Final = f"{BUILT_IN}recipe/"
+"""What the ARN of every recipe begins with."""
+
+
+def recipe_of(arn: str) -> RecipeSpec:
+    """Return the recipe of an ARN. Raises ResourceNotFound."""
+    spec = RECIPES.get(arn.removeprefix(RECIPE))
+    if spec is None:
+        raise ResourceNotFound(f"Resource Arn {arn} does not exist.")
+    return spec
+
+
+def check_parameters(config: Mapping[str, Any], member: str, parameters: Mapping[str, Parameter], recipe: str) -> None:
+    """Check one map of a configuration: its names and their values. Raises InvalidInput."""
+    for name, value in config.get(member, {}).items():
+        if name not in parameters:
+            raise InvalidInput(f"{recipe} has no {member} named {name}; it has: {', '.join(parameters) or 'none'}.")
+        if not parameters[name].accepts(value):
+            raise InvalidInput(f"Value {value} is out of the range of {name} of {recipe}.")

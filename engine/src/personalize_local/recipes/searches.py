@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """`performHPO` and `performAutoML`: what a solution lets a search try."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from personalize_local.engine import Json
-from personalize_local.operations.recipes import recipe_of
 from personalize_local.recipes.config import Range, Search
-from personalize_local.recipes.definitions import METRICS, RECIPES, Parameter, RecipeSpec
+from personalize_local.recipes.definitions import METRICS, RECIPES, Parameter, RecipeSpec, recipe_of
 from personalize_local.wire.errors import InvalidInput
 
+Json = Mapping[str, Any]
+"""A JSON object of a request."""
 _MOST_TRIALS, _MOST_PARALLEL = 40, 10
 _TRIALS: Final = 8
 """Trials of a recipe unless `maxNumberOfTrainingJobs` says otherwise."""

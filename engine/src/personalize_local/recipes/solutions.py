@@ -1,23 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`solutionConfig`: what a solution may ask of its training, and the settings that follow for the training."""
+"""What a solution may ask of its training, and the settings that follow for the training."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
 
 from personalize_local.data.schemas import Schema
-from personalize_local.engine import Engine, Json, Resource
-from personalize_local.operations.datasets import schemas_of
-from personalize_local.operations.hyperparameters import candidates, search_of
-from personalize_local.operations.recipes import check_parameters
 from personalize_local.recipes.config import EventParameters, Objective, TrainingConfig
-from personalize_local.recipes.definitions import RecipeSpec
-from personalize_local.resources import kinds
+from personalize_local.recipes.definitions import RecipeSpec, check_parameters
+from personalize_local.recipes.searches import candidates, search_of
 from personalize_local.wire.errors import InvalidInput
 
+Json = Mapping[str, Any]
+"""A JSON object of a request."""
+Schemas = Mapping[str, Schema]
+"""Those of a dataset group, by dataset type."""
+_NEEDED: Final = {"actions": "ACTIONS", "semantic": "ITEMS"}
+"""The dataset without which there is nothing to train, by family; INTERACTIONS for all others."""
 _ALWAYS_TRAINED: Final = frozenset({"USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"})
 """Columns that no configuration can exclude; an `includedDatasetColumns` need not name them."""
 _NEVER_TRAINED: Final = "IMPRESSION"
+
+
+def check_solution(request: Json, schemas: Schemas) -> bool:
+    """Check the members of CreateSolution; returns whether its trainings search for hyperparameters or a recipe.
+
+    Raises InvalidInput, ResourceNotFound.
+    """
+    if "recipeArn" in request and request.get("performAutoML"):
+        raise InvalidInput("recipeArn and performAutoML exclude each other: AutoML chooses the recipe.")
+    specs, config = candidates(request), request.get("solutionConfig", {})
+    for spec in specs:
+        check_recipe(spec, request)
+        check_config(spec, config, automatic=request.get("performAutoTraining", True))
+        _check_objective(schemas, spec, config)
+        check_training_data(schemas, spec, config)
+    return search_of(specs, request) is not None
+
+
+def check_recipe(spec: RecipeSpec, request: Json) -> None:
+    """Check that a solution may have a recipe. Raises InvalidInput."""
+    if spec.domain:
+        raise InvalidInput(f"{spec.name} is a domain use case: it is for recommenders, not for solutions.")
+    if spec.retired:
+        raise InvalidInput(f"{spec.name} is retired: new solutions take aws-user-personalization or its -v2.")
+    if request.get("performIncrementalUpdate") and spec.family != "semantic":
+        raise InvalidInput("performIncrementalUpdate is for aws-semantic-similarity only.")
+
+
+def check_datasets(spec: RecipeSpec, schemas: Schemas, group: str) -> None:
+    """Check that a dataset group, `group` in messages, has what a recipe learns from. Raises InvalidInput."""
+    needed = _NEEDED.get(spec.family, "INTERACTIONS")
+    if needed not in schemas:
+        raise InvalidInput(f"{group} has no {needed.capitalize()} dataset to train from.")
+    if needed == "ITEMS" and not all(map(schemas[needed].marked, ("textual", "item_name"))):
+        raise InvalidInput(
+            "aws-semantic-similarity needs an Items schema with a textual field and a string field with itemName."
+        )
 
 
 def check_config(spec: RecipeSpec, config: Json, *, automatic: bool) -> None:
@@ -39,7 +78,7 @@ def check_config(spec: RecipeSpec, config: Json, *, automatic: bool) -> None:
             raise InvalidInput(f"eventValueThreshold is a number, not {threshold}.") from None
 
 
-def check_objective(engine: Engine, group: str, spec: RecipeSpec, config: Json) -> None:
+def _check_objective(schemas: Schemas, spec: RecipeSpec, config: Json) -> None:
     """Check an `optimizationObjective` against a recipe and the Items schema of a dataset group.
 
     The rules are those of the guide's "Optimizing a solution for an additional objective". Raises InvalidInput.
@@ -54,7 +93,7 @@ def check_objective(engine: Engine, group: str, spec: RecipeSpec, config: Json) 
         )
     if "itemAttribute" not in objective:
         raise InvalidInput("optimizationObjective needs an itemAttribute.")
-    schema, name = schemas_of(engine, group).get("ITEMS"), objective["itemAttribute"]
+    schema, name = schemas.get("ITEMS"), objective["itemAttribute"]
     if schema is None:
         raise InvalidInput("optimizationObjective needs an Items dataset, which the dataset group doesn't have.")
     column = next((field for field in schema.fields if field.name == name), None)
@@ -65,7 +104,7 @@ def check_objective(engine: Engine, group: str, spec: RecipeSpec, config: Json) 
         raise InvalidInput(f"itemAttribute {name} is {kind} in the schema: it must be numeric, and never null.")
 
 
-def check_training_data(engine: Engine, group: str, spec: RecipeSpec, config: Json) -> None:
+def check_training_data(schemas: Schemas, spec: RecipeSpec, config: Json) -> None:
     """Check a `trainingDataConfig` against a recipe and the schemas of a dataset group.
 
     The rules are those of the guide's "Configuring columns used when training". Raises InvalidInput.
@@ -77,7 +116,6 @@ def check_training_data(engine: Engine, group: str, spec: RecipeSpec, config: Js
         raise InvalidInput(f"{spec.name} takes no trainingDataConfig: it is for items and segments of users.")
     if all(chosen.get(member) for member in ("excludedDatasetColumns", "includedDatasetColumns")):
         raise InvalidInput("trainingDataConfig has excludedDatasetColumns or includedDatasetColumns, not both.")
-    schemas = schemas_of(engine, group)
     for member, datasets in chosen.items():
         kinds_named = [name.upper() for name in datasets]
         for name, columns in datasets.items():
@@ -110,20 +148,30 @@ def _check_excluded(spec: RecipeSpec, dataset: str, schema: Schema, columns: Seq
         raise InvalidInput(f"Column {refused[0]} of {dataset} cannot be excluded from training with {spec.name}.")
 
 
-def training_config(engine: Engine, version: Resource) -> TrainingConfig:
-    """Return the settings of a solution version's training."""
-    solution = engine.registry.get(kinds.SOLUTION, version.body["solutionArn"])
-    body, config = version.body, version.body["solutionConfig"]
+def config_of(
+    solution: Json,
+    schemas: Schemas,
+    *,
+    tier: str,
+    minimums: tuple[int, int],
+    present: Mapping[str, Collection[str]] | None = None,
+) -> TrainingConfig:
+    """Return the settings of a training, from the members of a solution.
+
+    `tier`: that of solutions which name none; `minimums`: the fewest interactions, and users with two interactions
+    each; `present`: as of `excluded_columns`.
+    """
+    config = solution.get("solutionConfig", {})
     threshold = config.get("eventValueThreshold")
     events = config.get("eventsConfig", {}).get("eventParametersList", [])
     objective = config.get("optimizationObjective")
     return TrainingConfig(
-        minimum_interactions=engine.quotas.minimum_interactions,
-        minimum_users=engine.quotas.minimum_users,
-        event_type=body.get("eventType"),
+        minimum_interactions=minimums[0],
+        minimum_users=minimums[1],
+        event_type=solution.get("eventType"),
         event_value_threshold=float(threshold) if threshold else None,
         hyperparameters={
-            "tier": engine.options.tier,
+            "tier": tier,
             **config.get("algorithmHyperParameters", {}),
             **config.get("featureTransformationParameters", {}),
         },
@@ -131,21 +179,20 @@ def training_config(engine: Engine, version: Resource) -> TrainingConfig:
             EventParameters(event.get("eventType", ""), event.get("eventValueThreshold"), event.get("weight"))
             for event in events
         ),
-        excluded_columns=excluded_columns(engine, version.group, config, solution.body.get("columns")),
+        excluded_columns=excluded_columns(schemas, config, present),
         objective=objective and Objective(objective["itemAttribute"], objective.get("objectiveSensitivity", "OFF")),
-        search=search_of(candidates(body), body),
+        search=search_of(candidates(solution), solution),
     )
 
 
 def excluded_columns(
-    engine: Engine, group: str, config: Json, present: Mapping[str, Sequence[str]] | None = None
+    schemas: Schemas, config: Json, present: Mapping[str, Collection[str]] | None = None
 ) -> dict[str, frozenset[str]]:
     """Return the columns that must not train, by dataset type, from a configuration with a `trainingDataConfig`.
 
     Columns that are newer than the solution are among them: `present` has those that its schemas had then.
     """
     data_config = config.get("trainingDataConfig", {})
-    schemas = schemas_of(engine, group)
     excluded = {kind.upper(): set(columns) for kind, columns in data_config.get("excludedDatasetColumns", {}).items()}
     for kind, columns in data_config.get("includedDatasetColumns", {}).items():
         if kind.upper() in schemas:
