@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from personalize_local.answers.catalogue import Catalogue
 from personalize_local.data.live import LiveData
 from personalize_local.data.records import Interaction, OwnedEvent, StreamedEvent
 from personalize_local.recipes.base import Model, Query
@@ -18,7 +19,6 @@ from personalize_local.recipes.common.rows import Rows
 from personalize_local.recipes.config import EventParameters, TrainingConfig
 from personalize_local.recipes.training import train
 from personalize_local.recipes.user_personalization.model import PersonalModel
-from personalize_local.serving import Catalogue
 
 from engine.tests.planted import BEGIN, cycle_rows, event, snapshot
 

@@ -5,10 +5,11 @@ Imported rows are arrays mapped from disk; streamed events and put records lie o
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from threading import Lock
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -78,21 +79,33 @@ class _Table:
         return int(value) if self._kinds[name] == "integer" else float(value)
 
 
-class _Bulk:
-    """One dataset group's imported data, as `building.write_live` wrote it."""
+class Bulk:
+    """Imported data, as `building.write_live` wrote it: of a dataset group, or of each dataset in a folder of its own.
 
-    def __init__(self, directory: Path | None) -> None:
-        files, facts = arrays.load(directory) if directory else ({}, {})
+    Nothing writes to it, so threads and several LiveData may share it.
+    """
+
+    def __init__(self, files: Arrays, facts: Mapping[str, Any]) -> None:
         self.users = _Table("users", files, facts.get("users", {}))
         self.items = _Table("items", files, facts.get("items", {}))
-        self.rows: int = facts.get("rows", 0)
         self.event_types: list[str] = facts.get("event_types", [])
         self._types = Table[str | None]([*self.event_types, None])
-        self._files = files
-        if files:
+        self._files = files if "history.start" in files else {}
+        if self._files:
             self._user_ids = StringTable.from_arrays(files, "history.users")
             self._item_names = StringTable.from_arrays(files, "history.items")
             self._item_ids = Table(self._item_names.all().tolist())
+
+    @classmethod
+    def load(cls, *directories: Path) -> Self:
+        """Map the data of some folders, which have no arrays in common. Raises FileNotFoundError."""
+        files: dict[str, npt.NDArray[Any]] = {}
+        facts: dict[str, Any] = {}
+        for directory in directories:
+            arrays_of_one, facts_of_one = arrays.load(directory)
+            files |= arrays_of_one
+            facts |= facts_of_one
+        return cls(files, facts)
 
     def some_users(self, most: int) -> list[str]:
         users = len(self._user_ids) if self._files else 0
@@ -130,9 +143,9 @@ class _Bulk:
 class LiveData:
     """One dataset group's histories and metadata: bulk rows mapped from disk, and streamed records."""
 
-    def __init__(self, bulk: Path | None = None) -> None:
-        """`bulk`: the folder of imported data; None without any."""
-        self._bulk = _Bulk(bulk)
+    def __init__(self, bulk: Path | Bulk | None = None) -> None:
+        """`bulk`: imported data, or their folder; None without any."""
+        self._bulk = bulk if isinstance(bulk, Bulk) else _loaded(bulk)
         self._event_ids: set[str] = set()
         self._events: dict[str, list[Interaction]] = {}
         self._sessions: dict[str, list[Interaction]] = {}
@@ -143,10 +156,11 @@ class LiveData:
         self._users: dict[str, Mapping[str, Value]] = {}
         self._items: dict[str, Mapping[str, Value]] = {}
         self._catalogues: OrderedDict[int, _Catalogue] = OrderedDict()
+        self._columns = Lock()
 
     def replace_bulk(self, directory: Path | None) -> None:
         """Replace bulk data by that of a new import; streamed events and put records stay."""
-        self._bulk = _Bulk(directory)
+        self._bulk = _loaded(directory)
         self._catalogues.clear()
 
     def history(self, user_id: str) -> History:
@@ -161,6 +175,18 @@ class LiveData:
         if not events and not session:
             return bulk
         return sorted([*bulk, *(events or ()), *(session or ())], key=attrgetter("timestamp"))
+
+    def history_with(self, user_id: str, events: Iterable[StreamedEvent]) -> History:
+        """Return a user's `history` with more events of theirs, in the order of their arrival; an id counts once."""
+        ids: set[str] = set()
+        rows: list[Interaction] = []
+        for event in events:
+            if event.event_id not in self._event_ids and event.event_id not in ids:
+                ids.add(event.event_id)
+                rows += [_interaction(event, event.item_id)] if event.item_id else []
+        if not rows:
+            return self.history(user_id)
+        return History.of(sorted([*self.rows(user_id), *rows], key=attrgetter("timestamp")))
 
     def add_event(self, event: StreamedEvent, number: int = 0) -> bool:
         """Add an event, O(1); False if its id is known. `number`: its place in the store.
@@ -177,7 +203,7 @@ class LiveData:
                 self._events.setdefault(event.user_id, []).extend(before)
                 self.owned += [OwnedEvent(number, event.user_id, row) for row in before]
         if event.item_id:
-            row = Interaction(event.item_id, event.sent_at, event.event_type, event.event_value)
+            row = _interaction(event, event.item_id)
             self._sessions.setdefault(session, []).append(row)
             if owner := event.user_id or self._owner.get(session):
                 self._events.setdefault(owner, []).append(row)
@@ -243,18 +269,19 @@ class LiveData:
 
         float64 with NaN for numeric columns, else object with None; an unknown column is all None.
         """
-        catalogue = self._catalogues.get(id(item_ids))
-        if catalogue is None or catalogue.bulk is not self._bulk:
-            catalogue = self._catalogues[id(item_ids)] = _Catalogue(item_ids, self._bulk)
-            if len(self._catalogues) > _CATALOGUES:
-                self._catalogues.popitem(last=False)
-        return catalogue.column(name, self._items)
+        with self._columns:
+            catalogue = self._catalogues.get(id(item_ids))
+            if catalogue is None or catalogue.bulk is not self._bulk:
+                catalogue = self._catalogues[id(item_ids)] = _Catalogue(item_ids, self._bulk)
+                if len(self._catalogues) > _CATALOGUES:
+                    self._catalogues.popitem(last=False)
+            return catalogue.column(name, self._items)
 
 
 class _Catalogue:
     """Item columns aligned with one model's items."""
 
-    def __init__(self, item_ids: npt.NDArray[np.object_], bulk: _Bulk) -> None:
+    def __init__(self, item_ids: npt.NDArray[np.object_], bulk: Bulk) -> None:
         self._ids = item_ids  # held, so that its identity stays its own
         self._position = {item_id: position for position, item_id in enumerate(item_ids.tolist())}
         self._rows = bulk.items.positions(item_ids)
@@ -279,6 +306,14 @@ class _Catalogue:
             value: Cell = properties.get(name)
             numeric = column.dtype != object
             column[position] = np.nan if numeric and (value is None or isinstance(value, str)) else value
+
+
+def _loaded(directory: Path | None) -> Bulk:
+    return Bulk.load(directory) if directory else Bulk({}, {})
+
+
+def _interaction(event: StreamedEvent, item_id: str) -> Interaction:
+    return Interaction(item_id, event.sent_at, event.event_type, event.event_value)
 
 
 def _present(properties: Mapping[str, Value | None]) -> Mapping[str, Value]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local import filters
+from personalize_local.answers.catalogue import Catalogue
 from personalize_local.data import arrays
 from personalize_local.data.live import LiveData
 from personalize_local.data.s3 import deliver, fetch
@@ -24,7 +25,7 @@ from personalize_local.recipes.base import Query
 from personalize_local.recipes.common.item_index import ItemIndex
 from personalize_local.recipes.definitions import RECIPES, RecipeSpec
 from personalize_local.recipes.segments import AffinityModel
-from personalize_local.serving import Catalogue, read_live
+from personalize_local.serving import read_live
 from personalize_local.wire.errors import ImportRefused, InvalidInput, JobRefused
 from personalize_local.wire.protocol import Json, load_json
 

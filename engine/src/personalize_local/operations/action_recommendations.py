@@ -1,25 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GetActionRecommendations: the most likely of the actions that are open to a user now."""
+"""GetActionRecommendations of campaigns; `answers` computes them."""
 
-from typing import Final
+from functools import partial
 
-import numpy as np
-
-from personalize_local import filters
+from personalize_local.answers import actions
+from personalize_local.answers.questions import Facts
 from personalize_local.data.recommendation_ids import recommendation_id
 from personalize_local.engine import Call, Engine, Json, operation
-from personalize_local.filters.values import Mask
 from personalize_local.operations.campaigns import serving_version
 from personalize_local.operations.filters import filter_of
-from personalize_local.recipes.actions import DAY, taken
-from personalize_local.recipes.base import Query
-from personalize_local.recipes.definitions import recipe_of
-from personalize_local.serving import Catalogue
+from personalize_local.operations.runtime import source_of
 from personalize_local.wire.errors import InvalidInput
-
-MAX_RESULTS: Final = 100
-_DEFAULT_RESULTS: Final = 5
-_EXPIRES: Final = ("ACTION_EXPIRATION_TIMESTAMP", "EXPIRATION_TIMESTAMP")
 
 
 @operation("GetActionRecommendations")
@@ -27,39 +18,16 @@ async def get_action_recommendations(engine: Engine, call: Call, request: Json) 
     if "campaignArn" not in request:
         raise InvalidInput("campaignArn is required.")
     campaign, version = serving_version(engine, request["campaignArn"])
-    spec = recipe_of(version.body["recipeArn"])
-    if spec.recipe_type != "PERSONALIZED_ACTIONS":
-        raise InvalidInput(f"{campaign.arn} is based on {spec.name}, of type {spec.recipe_type}: it has no actions.")
-    if "userId" not in request:
-        raise InvalidInput(f"userId is required by {spec.name}.")
-    limit = request.get("numResults", _DEFAULT_RESULTS)
-    if not 0 <= limit <= MAX_RESULTS:
-        raise InvalidInput(f"numResults is at most {MAX_RESULTS}, not {limit}.")
-    catalogue = await engine.serving.catalogue(version)
-    of_group = await engine.serving.live(version.group)
-    user = request["userId"]
-    query = Query(user, history=catalogue.live.history(user), user=of_group.user(user), now=call.now)
-    mask = _open(catalogue, query)
-    if "filterArn" in request:
-        expression = filter_of(engine, request["filterArn"], version.group)
-        if expression.expressions[0].target != "ActionID":
-            raise InvalidInput(f"{request['filterArn']} does not choose actions: its expression has no ActionID.")
-        mask &= filters.allowed(expression, request.get("filterValues", {}), catalogue, query.user, query.history)
-    scored = catalogue.model.recommend(query, mask, limit)
-    actions = [{"actionId": action.item_id, "score": action.score} for action in scored]
-    return {"actionList": actions, "recommendationId": recommendation_id(campaign.arn)}
-
-
-def _open(catalogue: Catalogue, query: Query) -> Mask:
-    """Return the actions that have not expired, and that the user has not taken within their REPEAT_FREQUENCY."""
-    mask = np.ones(len(catalogue.item_ids), np.bool_)
-    for name in _EXPIRES:
-        ends = catalogue.column(name)
-        if ends.dtype != object:
-            mask &= ~(ends.astype(np.float64) <= query.now)
-    for row in query.history:
-        days = catalogue.live.item(row.item_id).get("REPEAT_FREQUENCY") if taken(row.event_type) else None
-        position = catalogue.index_of(row.item_id)
-        if position is not None and isinstance(days, int | float) and query.now - row.timestamp < days * DAY:
-            mask[position] = False
-    return mask
+    limit = actions.check(source_of(engine, campaign, version), request)
+    catalogue, of_group = await engine.serving.catalogue(version), await engine.serving.live(version.group)
+    facts = Facts(
+        catalogue=catalogue,
+        history=catalogue.live.history(request["userId"]),
+        user=of_group.user(request["userId"]),
+        filter_of=partial(filter_of, engine, group=version.group),
+        now=call.now,
+    )
+    return {
+        "actionList": actions.recommended(request, facts, limit),
+        "recommendationId": recommendation_id(campaign.arn),
+    }

@@ -7,14 +7,14 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
+from personalize_local.answers.catalogue import Catalogue
+from personalize_local.answers.questions import MAX_RESULTS
 from personalize_local.data.records import Value
 from personalize_local.engine import Engine, Json, Resource
 from personalize_local.operations.campaigns import serving_version
 from personalize_local.operations.recommenders import serving_recommender
-from personalize_local.operations.runtime import MAX_RESULTS
 from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.definitions import recipe_of
-from personalize_local.serving import Catalogue
 from personalize_local.wire.errors import InvalidInput
 
 LATEST: Final = 20
