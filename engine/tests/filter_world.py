@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from personalize_local.data.records import Interaction
 from personalize_local.data.schemas import Field, Schema
-from personalize_local.filters import allowed, check, parse
+from personalize_local.filters import check, parse
+from personalize_local.filters.evaluation import allowed
 from personalize_local.recipes.common.item_index import ItemIndex
 
 SCHEMAS = {

@@ -57,6 +57,7 @@ def _operand(operand: Operand) -> str:
 def test_valid_expressions_print_as_themselves(expression: str) -> None:
     checked = check(parse(expression), SCHEMAS)
     assert parse(written(checked)) == checked
+    assert Filter.from_json(checked.to_json()) == checked
 
 
 def test_a_filter_knows_its_parameters_and_fields() -> None:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalize_local.data.records import Interaction
-from personalize_local.filters import allowed, parse, parse_values
+from personalize_local.filters import parse
+from personalize_local.filters.evaluation import allowed
+from personalize_local.filters.values import parse_values
 from personalize_local.wire.errors import InvalidInput
 
 from engine.tests.filter_world import COLUMNS, IDS, ItemCatalogue, passed, row

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from personalize_local import filters
 from personalize_local.data.importing import import_files
 from personalize_local.data.schemas import parse_schema
+from personalize_local.filters.evaluation import allowed
 from personalize_local.wire.errors import ImportRefused, InvalidInput
 
 from engine.tests.bare import Bare
@@ -125,7 +126,7 @@ def test_any_values_of_a_filter_are_answered(
 def test_any_filter_expression_is_parsed_or_refused(words: list[str], spaced: str) -> None:
     with contextlib.suppress(InvalidInput):
         parsed = filters.check(filters.parse(spaced.join(words)), SCHEMAS)
-        filters.allowed(parsed, {"P": '"Drama"'}, catalogue(), {"AGE": 5}, [row("a")], {"GENRE": "Drama"})
+        allowed(parsed, {"P": '"Drama"'}, catalogue(), {"AGE": 5}, [row("a")], {"GENRE": "Drama"})
 
 
 @given(data=st.data())

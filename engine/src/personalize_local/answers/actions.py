@@ -5,10 +5,10 @@ from typing import Final
 
 import numpy as np
 
-from personalize_local import filters
 from personalize_local.answers.catalogue import Catalogue
 from personalize_local.answers.questions import Facts, Json, Request, Source
-from personalize_local.filters import Mask
+from personalize_local.filters.evaluation import allowed
+from personalize_local.filters.values import Mask
 from personalize_local.recipes.actions import DAY, taken
 from personalize_local.recipes.base import Query
 from personalize_local.wire.errors import InvalidInput
@@ -40,7 +40,7 @@ def recommended(request: Request, facts: Facts, limit: int) -> list[Json]:
         expression = facts.filter_of(request["filterArn"])
         if expression.expressions[0].target != "ActionID":
             raise InvalidInput(f"{request['filterArn']} does not choose actions: its expression has no ActionID.")
-        mask &= filters.allowed(expression, request.get("filterValues", {}), catalogue, query.user, query.history)
+        mask &= allowed(expression, request.get("filterValues", {}), catalogue, query.user, query.history)
     scored = catalogue.model.recommend(query, mask, limit)
     return [{"actionId": action.item_id, "score": action.score} for action in scored]
 

@@ -9,12 +9,12 @@ from zlib import crc32
 
 import numpy as np
 
-from personalize_local import filters
 from personalize_local.answers.catalogue import Catalogue
 from personalize_local.data.records import Interaction, Value
 from personalize_local.data.schemas import Schema
-from personalize_local.filters import Filter, Mask
-from personalize_local.filters.expressions import Condition, Expression
+from personalize_local.filters.evaluation import allowed
+from personalize_local.filters.expressions import Condition, Expression, Filter
+from personalize_local.filters.values import Mask
 from personalize_local.recipes.base import Query
 from personalize_local.recipes.common.topk import Scored
 from personalize_local.recipes.definitions import RecipeSpec
@@ -136,7 +136,7 @@ class _Answer:
         spec, catalogue, query = self.question.source.spec, self.facts.catalogue, self.query
         automatic = None
         if spec.left_out and query.history:
-            automatic = filters.allowed(_without_event(spec.left_out), {}, catalogue, {}, query.history)
+            automatic = allowed(_without_event(spec.left_out), {}, catalogue, {}, query.history)
         if "filterArn" not in request:
             return automatic
         arn = request["filterArn"]
@@ -146,7 +146,7 @@ class _Answer:
             if spec.recipe_type != "RELATED_ITEMS" or query.item_id is None:
                 raise InvalidInput(f"{arn} uses CurrentItem: it is for RELATED_ITEMS recipes, with an itemId.")
             item = catalogue.live.item(query.item_id)
-        mask = filters.allowed(expression, request.get("filterValues", {}), catalogue, query.user, query.history, item)
+        mask = allowed(expression, request.get("filterValues", {}), catalogue, query.user, query.history, item)
         return mask if automatic is None else mask & automatic
 
     def selects(self, request: Request) -> bool:

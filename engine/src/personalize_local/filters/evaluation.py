@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filters: checked against schemas at creation, and evaluated over a whole catalogue for an answer.
+"""Filters, evaluated over a whole catalogue for an answer.
 
 Where Amazon's guide is silent: null never satisfies a condition, not even NOT IN and !=; a cell with several values
 (`Drama|Comedy`) is IN a list if any of its values is, and NOT IN it if none is; an expression with a false IF does not
@@ -7,7 +7,6 @@ count, and a filter without a remaining INCLUDE starts from everything.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
 from functools import reduce
 from typing import Any, Protocol
 
@@ -15,24 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personalize_local.data.records import Coded, History, Interaction
-from personalize_local.data.schemas import Field, Schema
 from personalize_local.filters.expressions import (
-    DATASET_TYPES,
     NUMBER,
+    ORDERS,
     Condition,
     CurrentItem,
     Expression,
     Filter,
     Placeholder,
 )
-from personalize_local.filters.parser import refuse
 from personalize_local.filters.values import Column, Ids, Mask, Test, make_test, parse_values, words_of
 from personalize_local.wire.errors import InvalidInput
 
 NEWEST_PER_EVENT_TYPE = 100
 """Interactions of a user that a filter considers, per event type."""
 
-_ORDERS = {"<", "<=", ">", ">="}
 _ROW: dict[str, Callable[[Interaction], object]] = {
     "EVENT_TYPE": lambda row: row.event_type,
     "EVENT_VALUE": lambda row: row.event_value,
@@ -60,53 +56,6 @@ class Catalogue(Protocol):
 
     def column(self, name: str, /) -> NDArray[Any]:
         """Return a column aligned with `item_ids`: strings and None (several joined by `|`), or numbers and NaN."""
-
-
-def check(parsed: Filter, schemas: Mapping[str, Schema]) -> Filter:
-    """Return a filter with its columns spelled as in a dataset group's schemas (by type): the one to evaluate.
-
-    Raises:
-        InvalidInput: an unknown dataset or column; a boolean or textual column; a comparison of different types; a
-            column of interactions that histories do not have (other than EVENT_TYPE, EVENT_VALUE and TIMESTAMP).
-    """
-    checked = []
-    for expression in parsed.expressions:
-        alternatives = tuple(tuple(_check_condition(c, schemas) for c in some) for some in expression.alternatives)
-        guard = tuple(_check_condition(c, schemas) for c in expression.guard)
-        checked.append(replace(expression, alternatives=alternatives, guard=guard))
-    return Filter(tuple(checked))
-
-
-def _check_condition(condition: Condition, schemas: Mapping[str, Schema]) -> Condition:
-    field = _field(condition.dataset, condition.column, schemas)
-    name = f"{condition.dataset}.{field.name}"
-    if condition.dataset in {"Interactions", "Action_Interactions"} and field.name not in _ROW:
-        refuse(f"{name}: conditions on this column of interactions are not built yet.")
-    if condition.operator in _ORDERS and not field.numeric:
-        refuse(f"{name} is a string: {condition.operator} compares numbers; use IN or =.")
-    operands = []
-    for operand in condition.operands:
-        if isinstance(operand, CurrentItem):
-            other = _field("CurrentItem", operand.column, schemas)
-            if other.numeric != field.numeric:
-                refuse(f"{name} and CurrentItem.{other.name} cannot be compared: one is a number, the other a string.")
-            operand = CurrentItem(other.name)  # noqa: PLW2901
-        elif isinstance(operand, str) and field.numeric and not NUMBER.fullmatch(operand):
-            refuse(f"{name} is a number and cannot be compared with {operand!r}.")
-        operands.append(operand)
-    return replace(condition, column=field.name, operands=tuple(operands))
-
-
-def _field(dataset: str, column: str, schemas: Mapping[str, Schema]) -> Field:
-    schema = schemas.get(DATASET_TYPES[dataset])
-    if schema is None:
-        refuse(f"{dataset}.{column}: the dataset group has no {DATASET_TYPES[dataset]} dataset.")
-    field = schema.find(column)
-    if field is None:
-        refuse(f"{dataset}.{column}: the {schema.dataset_type} dataset has no such column.")
-    if field.type == "boolean" or field.textual:
-        refuse(f"{dataset}.{field.name} is {'textual' if field.textual else 'boolean'} and cannot be filtered by.")
-    return field
 
 
 def allowed(
@@ -251,7 +200,7 @@ def _texts(condition: Condition, bound: _Values, current: Mapping[str, Any]) -> 
             texts.extend(bound[operand.name])
             if not condition.operator.endswith("IN") and len(texts) != 1:
                 raise InvalidInput(f"{operand} is compared by {condition.operator} and takes one value.")
-            if condition.operator in _ORDERS and not NUMBER.fullmatch(texts[0]):
+            if condition.operator in ORDERS and not NUMBER.fullmatch(texts[0]):
                 raise InvalidInput(f"{operand} is compared by {condition.operator} and takes a number.")
         elif isinstance(operand, CurrentItem):
             texts.extend(words_of(current.get(operand.column)))

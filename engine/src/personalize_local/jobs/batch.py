@@ -17,6 +17,7 @@ from personalize_local.data import arrays
 from personalize_local.data.live import LiveData
 from personalize_local.data.s3 import deliver, fetch
 from personalize_local.data.schemas import Schema
+from personalize_local.filters.evaluation import allowed
 from personalize_local.filters.expressions import Condition, Filter, Placeholder
 from personalize_local.jobs.tasks import BatchTask
 from personalize_local.jobs.themes import Themes
@@ -141,7 +142,7 @@ def _recommended(task: BatchTask, spec: RecipeSpec, catalogue: Catalogue, member
     mask = None
     if task.filter:
         item = live.item(query.item_id) if query.item_id else None
-        mask = filters.allowed(task.filter, _values(members), catalogue, query.user, query.history, item)
+        mask = allowed(task.filter, _values(members), catalogue, query.user, query.history, item)
     if spec.recipe_type == "PERSONALIZED_RANKING":
         scored = catalogue.model.rank(query, list(dict.fromkeys(members["itemList"])))
         places = ((item, catalogue.index_of(item.item_id)) for item in scored)
@@ -167,8 +168,8 @@ def _segment(task: BatchTask, model: AffinityModel, users: _Users, items: Catalo
         interest = model.of_item(members["itemId"])
     else:
         chosen = attributes(members["itemAttributes"], task.schemas)
-        interest = model.of_items(filters.allowed(chosen, {}, items, {}, ()))
-    mask = filters.allowed(task.filter, _values(members), users, {}, ()) if task.filter else None
+        interest = model.of_items(allowed(chosen, {}, items, {}, ()))
+    mask = allowed(task.filter, _values(members), users, {}, ()) if task.filter else None
     return {"usersList": model.segment(interest, mask, task.results)}
 
 
