@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Snapshots for training, and live data for the serving process, from imported files (polars)."""
+"""Tables of arrays from imported files, for trainings and for the serving process (polars)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local.data import arrays
+from personalize_local.data.arrays import StringTable
+from personalize_local.data.composing import Since, compose, owned
 from personalize_local.data.frames import pl
-from personalize_local.data.importing import RESERVED, distinct
+from personalize_local.data.importing import distinct
 from personalize_local.data.records import PutRecord, StreamedEvent
 from personalize_local.data.schemas import Field, Schema
-from personalize_local.data.snapshots import Column, Snapshot, SnapshotSpec, Strings
+from personalize_local.data.snapshots import Snapshot, SnapshotSpec
+from personalize_local.data.tables import Table, Tables, contexts, empty, merged, trainable
 
 _TYPES: dict[str, Any] = {
     "string": pl.String,
@@ -28,78 +31,90 @@ _TYPES: dict[str, Any] = {
 
 def build_snapshot(spec: SnapshotSpec) -> Snapshot:
     """Read every file of `spec`: bulk rows, then what was streamed or put."""
-    rows = pl.concat([_interactions(spec), streamed(spec)], how="diagonal_relaxed")
-    users = table(spec.users, spec.users_schema, spec.put_users)
-    items = table(spec.items, spec.items_schema, spec.put_items)
-    user_ids = _ids(rows["USER_ID"], users)
-    item_ids = _ids(rows["ITEM_ID"], items)
-    user_index, item_index = _codes(rows["USER_ID"], user_ids), _codes(rows["ITEM_ID"], item_ids)
-    order = np.lexsort((rows["TIMESTAMP"].to_numpy(), user_index))
-    rows = rows[order]
-    types, type_names = _event_types(rows)
-    return Snapshot(
-        users=_objects(user_ids),
-        items=_objects(item_ids),
-        user_index=user_index[order],
-        item_index=item_index[order],
-        timestamps=rows["TIMESTAMP"].to_numpy(),
-        event_type=types,
-        event_types=type_names,
-        event_values=_event_values(rows),
-        context={f.name: _objects(rows[f.name]) for f in _trainable(spec.interactions_schema) if f.type == "string"},
-        user_columns=_columns(users, spec.users_schema, user_ids),
-        item_columns=_columns(items, spec.items_schema, item_ids),
-        impressions=_impressions(rows, item_ids),
-        item_texts=_texts(items, spec.items_schema, item_ids) if spec.texts else {},
+    users, items = spec.users_schema, spec.items_schema
+    tables = Tables(
+        history_table(_interactions(spec), spec.interactions_schema),
+        metadata_table(table(spec.users, users), users, _learned(users)) if users else None,
+        metadata_table(table(spec.items, items), items, _learned(items, texts=spec.texts)) if items else None,
     )
+    return compose(tables, Since(spec.events, spec.put_users, spec.put_items), texts=spec.texts)
+
+
+def _learned(schema: Schema, *, texts: bool = False) -> list[str]:
+    """Return the columns of users or items that a training reads."""
+    marked = [schema.marked("item_name"), schema.marked("textual")] if texts else []
+    return [field.name for field in (*trainable(schema), *marked) if field]
 
 
 def write_live(spec: SnapshotSpec, directory: Path) -> int:
-    """Write the bulk data of `spec` in the form that `live.LiveData.load` maps: `*.start` by user, columns by row.
+    """Write the bulk data of `spec` in the form that `live.LiveData` maps.
 
     Reads bulk files only: LiveData adds streamed records. `directory` is replaced as a whole. Returns the number of
     interactions.
     """
-    rows = _interactions(spec)
-    user_ids, item_ids = _ids(rows["USER_ID"], None), _ids(rows["ITEM_ID"], None)
+    users, items = spec.users_schema, spec.items_schema
+    tables = Tables(
+        history_table(_interactions(spec), spec.interactions_schema, training=False),
+        metadata_table(table(spec.users, users), users) if users else None,
+        metadata_table(table(spec.items, items), items) if items else None,
+    )
+    files, facts = merged(tables)
+    arrays.save(directory, files, facts)
+    rows: int = facts["rows"]
+    return rows
+
+
+def table_of(rows: pl.DataFrame, schema: Schema) -> Table:
+    """Return imported rows of any dataset as a table."""
+    if schema.dataset_type == "INTERACTIONS":
+        return history_table(rows, schema)
+    return metadata_table(keyed(rows, schema), schema)
+
+
+def history_table(rows: pl.DataFrame, schema: Schema, *, training: bool = True) -> Table:
+    """Return interactions as a table; `training`: with what a training reads besides the histories."""
+    if rows.is_empty():
+        return empty(schema)
+    user_ids, item_ids = (rows[name].unique().sort() for name in ("USER_ID", "ITEM_ID"))
     user_index = _codes(rows["USER_ID"], user_ids)
     order = np.lexsort((rows["TIMESTAMP"].to_numpy(), user_index))
-    rows = rows[order]
     types, type_names = _event_types(rows)
     out: dict[str, npt.NDArray[Any]] = {
-        "history.start": np.searchsorted(user_index[order], np.arange(len(user_ids) + 1)).astype(np.int64),
-        "history.item": _codes(rows["ITEM_ID"], item_ids),
-        "history.time": rows["TIMESTAMP"].to_numpy(),
-        "history.type": types,
-        "history.value": _event_values(rows),
-        **arrays.StringTable.of(user_ids).arrays("history.users"),
-        **arrays.StringTable.of(item_ids).arrays("history.items"),
+        "history.start": np.concatenate(([0], np.cumsum(np.bincount(user_index, minlength=len(user_ids))))),
+        "history.item": _codes(rows["ITEM_ID"], item_ids)[order],
+        "history.time": rows["TIMESTAMP"].to_numpy()[order],
+        "history.type": types[order],
+        "history.value": _event_values(rows)[order],
+        **StringTable.of(user_ids).arrays("history.users"),
+        **StringTable.of(item_ids).arrays("history.items"),
     }
-    facts: dict[str, object] = {"event_types": type_names, "rows": rows.height}
-    for kind, paths, schema in (("users", spec.users, spec.users_schema), ("items", spec.items, spec.items_schema)):
-        cells, columns = _live_table(kind, table(paths, schema, ()))
-        out.update(cells)
-        facts[kind] = columns
-    arrays.save(directory, out, facts)
-    return rows.height
+    if training:
+        for name in contexts(schema):
+            values = rows[name].drop_nulls().unique().sort()
+            codes = _codes(rows[name], values)[order]
+            out |= {f"history.context.{name}": codes, **StringTable.of(values).arrays(f"history.context.{name}")}
+        out |= _shown(rows)
+    return Table(schema, out, {"event_types": list(type_names), "rows": rows.height})
 
 
-def _live_table(kind: str, rows: pl.DataFrame | None) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
-    if rows is None:
-        return {}, {}
+def metadata_table(rows: pl.DataFrame, schema: Schema, names: Collection[str] | None = None) -> Table:
+    """Return users or items, as `keyed` makes them, as a table of the columns `names`; None: of all."""
+    kind = "users" if schema.dataset_type == "USERS" else "items"
     rows = rows.sort("id")
-    out = dict(arrays.StringTable.of(rows["id"]).arrays(f"{kind}.ids"))
+    out = dict(StringTable.of(rows["id"]).arrays(f"{kind}.ids"))
     columns: dict[str, str] = {}
     for series in rows.drop("id"):
+        if names is not None and series.name not in names:
+            continue
         name = f"{kind}.column.{series.name}"
         if series.dtype == pl.String:
             values = series.drop_nulls().unique().sort()
-            out |= {name: _codes(series, values), **arrays.StringTable.of(values).arrays(name)}
+            out |= {name: _codes(series, values), **StringTable.of(values).arrays(name)}
             columns[series.name] = "text"
         else:
-            out[name] = _numbers(series)
+            out[name] = series.cast(pl.Float64).fill_null(np.nan).to_numpy()
             columns[series.name] = "integer" if series.dtype.is_integer() else str(series.dtype).lower()
-    return out, columns
+    return Table(schema, out, {kind: columns})
 
 
 def read_rows(path: Path) -> pl.DataFrame:
@@ -116,15 +131,9 @@ def _interactions(spec: SnapshotSpec) -> pl.DataFrame:
 
 
 def streamed(spec: SnapshotSpec) -> pl.DataFrame:
-    """Return events with an item and a user; a log-in gives its session's earlier events a user too."""
+    """Return events whose user is known as rows."""
     fields = spec.interactions_schema.fields
-    events = {event.event_id: event for event in reversed(spec.events)}
-    with_item = [event for event in reversed(events.values()) if event.item_id]
-    owner = {event.session_id: event.user_id for event in reversed(with_item) if event.user_id}
-    rows = [
-        _cells(event, user, fields) for event in with_item if (user := event.user_id or owner.get(event.session_id))
-    ]
-    return frame(rows, spec.interactions_schema)
+    return frame([_cells(row.event, row.user_id, fields) for row in owned(spec.events)], spec.interactions_schema)
 
 
 def _cells(event: StreamedEvent, user: str, fields: Sequence[Field]) -> list[object]:
@@ -140,11 +149,14 @@ def _cells(event: StreamedEvent, user: str, fields: Sequence[Field]) -> list[obj
     return [reserved.get(field.name, event.properties.get(field.name)) for field in fields]
 
 
-def table(paths: Sequence[Path], schema: Schema | None, records: Sequence[PutRecord]) -> pl.DataFrame | None:
+def table(paths: Sequence[Path], schema: Schema, records: Sequence[PutRecord] = ()) -> pl.DataFrame:
     """Return the last record of each id, with column `id` and the metadata columns."""
-    if schema is None:
-        return None
     rows = pl.concat([*map(read_rows, paths), put_rows(records, schema)], how="diagonal_relaxed")
+    return keyed(rows, schema)
+
+
+def keyed(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """Return the last row of each user or item, with the column `id` in place of theirs."""
     return rows.unique(key_of(schema), keep="last", maintain_order=True).rename({key_of(schema): "id"})
 
 
@@ -163,11 +175,6 @@ def key_of(schema: Schema) -> str:
     return "USER_ID" if schema.dataset_type == "USERS" else "ITEM_ID"
 
 
-def _ids(of_rows: pl.Series, metadata: pl.DataFrame | None) -> pl.Series:
-    ids = of_rows if metadata is None else pl.concat([of_rows.rename("id"), metadata["id"]])
-    return ids.unique().sort()
-
-
 def _codes(strings: pl.Series, values: pl.Series) -> npt.NDArray[np.int32]:
     """Return the position of each string in sorted `values`; -1 for null."""
     if values.is_empty():
@@ -182,53 +189,15 @@ def _event_types(rows: pl.DataFrame) -> tuple[npt.NDArray[np.int16], tuple[str, 
     return _codes(rows["EVENT_TYPE"], names).astype(np.int16), tuple(names)
 
 
-def _impressions(rows: pl.DataFrame, item_ids: pl.Series) -> npt.NDArray[np.int64] | None:
+def _shown(rows: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
     if "IMPRESSION" not in rows.columns:
-        return None
-    shown = rows["IMPRESSION"].drop_nulls().str.split("|").explode().rename("id").value_counts()
-    aligned = pl.DataFrame({"id": item_ids}).join(shown, on="id", how="left", maintain_order="left")
-    return aligned["count"].fill_null(0).cast(pl.Int64).to_numpy()
+        return {}
+    shown = rows["IMPRESSION"].drop_nulls().str.split("|").explode().drop_nulls().rename("id").value_counts().sort("id")
+    counts = shown["count"].cast(pl.Int64).to_numpy()
+    return {**StringTable.of(shown["id"]).arrays("history.shown"), "history.shown.count": counts}
 
 
 def _event_values(rows: pl.DataFrame) -> npt.NDArray[np.float32]:
     if "EVENT_VALUE" not in rows.columns:
         return np.full(rows.height, np.nan, np.float32)
     return rows["EVENT_VALUE"].cast(pl.Float32).fill_null(np.nan).to_numpy()
-
-
-def _trainable(schema: Schema) -> list[Field]:
-    """Return the metadata that trains: categories and numbers, but no text, plain strings or booleans."""
-    usable = (field for field in schema.fields if field.name not in RESERVED and not field.textual)
-    return [field for field in usable if field.categorical or field.numeric]
-
-
-def _columns(metadata: pl.DataFrame | None, schema: Schema | None, ids: pl.Series) -> dict[str, Column]:
-    if metadata is None or schema is None:
-        return {}
-    aligned = _aligned(metadata, [field.name for field in _trainable(schema)], ids)
-    return {series.name: _objects(series) if series.dtype == pl.String else _numbers(series) for series in aligned}
-
-
-def _texts(metadata: pl.DataFrame | None, schema: Schema | None, ids: pl.Series) -> dict[str, Strings]:
-    if metadata is None or schema is None:
-        return {}
-    marked = {"name": schema.marked("item_name"), "description": schema.marked("textual")}
-    names = {role: field.name for role, field in marked.items() if field}
-    aligned = _aligned(metadata, list(dict.fromkeys(names.values())), ids)
-    return {role: _objects(aligned[name]) for role, name in names.items()}
-
-
-def _aligned(metadata: pl.DataFrame, names: Sequence[str], ids: pl.Series) -> pl.DataFrame:
-    """Return columns in the order of ids."""
-    metadata = metadata.select("id", *names)
-    return pl.DataFrame({"id": ids}).join(metadata, on="id", how="left", maintain_order="left").select(names)
-
-
-def _numbers(series: pl.Series) -> npt.NDArray[np.float64]:
-    return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
-
-
-def _objects(series: pl.Series) -> Strings:
-    strings = np.empty(len(series), object)
-    strings[:] = series.to_list()
-    return strings

@@ -15,15 +15,10 @@ from pathlib import Path
 from personalize_local.data import csv_dialect
 from personalize_local.data.frames import pl
 from personalize_local.data.schemas import LINE_BREAK, NOT_SECONDS, TEXT_LENGTH, Field, Schema, longest
+from personalize_local.data.tables import RESERVED
 from personalize_local.wire.errors import ImportRefused
 
 EVENT_TYPES_AND_METADATA = 10
-RESERVED = frozenset(
-    {
-        "USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "IMPRESSION", "RECOMMENDATION_ID",
-        "EVENT_ATTRIBUTION_SOURCE",
-    }
-)  # fmt: skip
 _UNQUOTED_BREAKS = tuple(character.encode() for character in "\v\f\x85\u2028\u2029")
 _NUMBERS = {"int": pl.Int64, "long": pl.Int64, "float": pl.Float64, "double": pl.Float64}
 

@@ -35,7 +35,7 @@ def report(task: ReportTask) -> int:
     rows = _attributed(_events(task) if task.rows is None else pl.read_parquet(task.rows), task.sources)
     items_only = {kind: arn for kind, arn in task.datasets.items() if kind == "ITEMS"}
     spec, _ = with_streamed(task.spec, task.database, items_only)
-    items = table(spec.items, spec.items_schema, spec.put_items)
+    items = table(spec.items, spec.items_schema, spec.put_items) if spec.items_schema else None
     lines = [line for metric in task.metrics for line in _sums(rows, items, metric, task.most_sources)]
     if task.target is not None:
         with tempfile.TemporaryDirectory(prefix="report-") as scratch:

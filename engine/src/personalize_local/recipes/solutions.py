@@ -53,7 +53,8 @@ def check_datasets(spec: RecipeSpec, schemas: Schemas, group: str) -> None:
     needed = _NEEDED.get(spec.family, "INTERACTIONS")
     if needed not in schemas:
         raise InvalidInput(f"{group} has no {needed.capitalize()} dataset to train from.")
-    if needed == "ITEMS" and not all(map(schemas[needed].marked, ("textual", "item_name"))):
+    schema = schemas[needed]
+    if needed == "ITEMS" and not (schema.marked("textual") and schema.marked("item_name")):
         raise InvalidInput(
             "aws-semantic-similarity needs an Items schema with a textual field and a string field with itemName."
         )
