@@ -30,6 +30,13 @@ def import_files(paths: Sequence[Path], schema: Schema, target: Path, least: int
     are dropped. Returns the number of rows. Raises ImportRefused with the job's failureReason, also for interactions
     of fewer than `least` rows.
     """
+    rows = read_files(paths, schema, least)
+    write(rows, target)
+    return rows.height
+
+
+def read_files(paths: Sequence[Path], schema: Schema, least: int) -> pl.DataFrame:
+    """Return the rows of files, checked as `import_files` says. Raises ImportRefused."""
     rows = pl.concat([_read(path, schema) for path in paths]) if paths else None
     if rows is None or rows.is_empty():
         raise ImportRefused("Input CSV has no rows.")
@@ -38,8 +45,7 @@ def import_files(paths: Sequence[Path], schema: Schema, target: Path, least: int
     _check_types(rows, schema)
     if schema.dataset_type in {"INTERACTIONS", "ACTION_INTERACTIONS"}:
         rows = distinct(rows)
-    write(rows, target)
-    return rows.height
+    return rows
 
 
 def _check_types(rows: pl.DataFrame, schema: Schema) -> None:

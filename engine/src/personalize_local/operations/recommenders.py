@@ -10,8 +10,8 @@ from personalize_local.operations.model_updates import training_marks
 from personalize_local.operations.solution_versions import train
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec, check_parameters, recipe_of
-from personalize_local.recipes.solutions import check_training_data, excluded_columns
 from personalize_local.resources import kinds
+from personalize_local.solutions.configs import check_training_data, excluded_columns
 from personalize_local.wire.errors import InvalidInput, ResourceInUse, ResourceNotFound
 
 

@@ -16,9 +16,9 @@ from personalize_local.operations.model_updates import training_marks, write_upd
 from personalize_local.operations.solutions import training_config
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RECIPE, RecipeSpec
-from personalize_local.recipes.searches import candidates
-from personalize_local.recipes.solutions import check_datasets
 from personalize_local.resources import kinds
+from personalize_local.solutions.configs import check_datasets
+from personalize_local.solutions.searches import candidates
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse, TrainingRefused
 
 

@@ -8,9 +8,9 @@ from personalize_local.engine import Call, Engine, Json, Resource, operation, re
 from personalize_local.operations.common import deletes, describes, limit, tags_of
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.recipes.config import TrainingConfig
-from personalize_local.recipes.searches import candidates
-from personalize_local.recipes.solutions import check_config, check_recipe, check_solution, config_of
 from personalize_local.resources import kinds
+from personalize_local.solutions.configs import check_config, check_recipe, check_solution, config_of
+from personalize_local.solutions.searches import candidates
 
 _SWITCHES = ("performAutoTraining", "performIncrementalUpdate")
 _GROWING = ("USERS", "ITEMS")

@@ -8,7 +8,7 @@ from typing import Any, Final
 from personalize_local.data.schemas import Schema
 from personalize_local.recipes.config import EventParameters, Objective, TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec, check_parameters
-from personalize_local.recipes.searches import candidates, search_of
+from personalize_local.solutions.searches import candidates, search_of
 from personalize_local.wire.errors import InvalidInput
 
 Json = Mapping[str, Any]

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of what a request asks for, with the codes and the words of the service."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from personalize_local.data.schemas import Schema, parse_schema
+from personalize_local.library.refusals import refusing
+from personalize_local.solutions import configs
+from personalize_local.wire.errors import InvalidInput
+
+_DOMAINS = (None, "ECOMMERCE", "VIDEO_ON_DEMAND")
+
+
+def check_schema(text: str, domain: str | None = None) -> str:
+    """Check an Avro schema as CreateSchema does; returns its dataset type, INTERACTIONS for example.
+
+    `domain`: ECOMMERCE, VIDEO_ON_DEMAND, or None for a custom dataset group. Raises Refused.
+    """
+    with refusing():
+        return parse_schema(text, domain).dataset_type
+
+
+def check_solution(solution: Mapping[str, Any], schemas: Mapping[str, str]) -> None:
+    """Check the members of CreateSolution as it does.
+
+    `schemas`: texts of the dataset group's schemas, by dataset type. Raises Refused.
+    """
+    with refusing():
+        configs.check_solution(solution, {kind: schema_of(text) for kind, text in schemas.items()})
+
+
+@lru_cache(maxsize=128)
+def schema_of(text: str) -> Schema:
+    """Read a schema that CreateSchema took in some domain. Raises InvalidInput for one that none takes."""
+    refused: InvalidInput | None = None
+    for domain in _DOMAINS:
+        try:
+            return parse_schema(text, domain)
+        except InvalidInput as error:
+            refused = refused or error
+    raise refused or InvalidInput("No domain takes this schema.")

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trainings: from tables, and from what was streamed since, to a model's folder."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from personalize_local import __version__
+from personalize_local.data.composing import Since, compose
+from personalize_local.data.records import to_json
+from personalize_local.data.schemas import Field, Schema, as_items
+from personalize_local.data.tables import Table, Tables, empty
+from personalize_local.library import folders
+from personalize_local.library.checks import schema_of
+from personalize_local.library.refusals import refusing
+from personalize_local.library.tables import open_table
+from personalize_local.recipes.base import Model
+from personalize_local.recipes.common import processes
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.definitions import RecipeSpec
+from personalize_local.solutions import configs
+from personalize_local.solutions.searches import candidates
+
+_NO_INTERACTIONS: Final = Schema(
+    "INTERACTIONS", (Field("USER_ID", "string"), Field("ITEM_ID", "string"), Field("TIMESTAMP", "long"))
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a training goes; the defaults are those of the service."""
+
+    schemas: Mapping[str, str] = field(default_factory=dict)
+    """Texts of schemas by dataset type: of datasets without a table, and those that are newer than their table."""
+    tier: str = "standard"
+    """`fast`, `standard`, `auto` or `deep`, for solutions that set no hyperparameter `tier`."""
+    minimum_interactions: int = 1000
+    minimum_users: int = 25
+    """With two interactions each."""
+    processes: int = 1
+    """At most, with this one: helpers are forks, on Linux only. 0: as many as there are processors, up to 4."""
+    enter: Callable[[str], None] = lambda _phase: None
+    """Called at the beginning of each phase, with words for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a training told."""
+
+    recipe: str
+    """The recipe's name; with `performAutoML` that of the best one."""
+    metrics: Mapping[str, float]
+    """GetSolutionMetrics' map, measured on users that were held out."""
+    popularity: Mapping[str, float]
+    """The same of the same popular items for everybody; empty where the recipe recommends no items."""
+    tuned: Mapping[str, str] | None
+    """The hyperparameters that a search chose; None without one."""
+    seconds: float
+    """By the clock; a repetition tells those of the training."""
+
+
+def train(
+    tables: Mapping[str, Path],
+    solution: Mapping[str, Any],
+    target: Path,
+    *,
+    since: Since = Since(),  # noqa: B008 - it cannot be changed
+    notes: Mapping[str, Any] | None = None,
+    options: Options | None = None,
+) -> Outcome:
+    """Train a solution, and write the model into the folder `target`, which appears as a whole or not at all.
+
+    `tables`: folders of `import_table` by dataset type: INTERACTIONS, USERS, ITEMS, ACTIONS, ACTION_INTERACTIONS.
+    `solution`: members of CreateSolution, which are checked as it checks them; `columns`, those that USERS and ITEMS
+    had when the solution was made, keeps newer ones out. `since`: what was streamed and put and is not in the tables,
+    in the order of arrival; of equal event ids the first counts, of records the last. `notes`: JSON that the model
+    keeps for those who answer. The same training into the same folder is not done again.
+
+    Needs scipy, not polars. Raises Refused: the API's codes for the solution, FAILED with the failureReason for the
+    data, DAMAGED and NEWER for tables.
+    """
+    options, notes = options or Options(), dict(notes or {})
+    with refusing():
+        data = _Data.of(tables, options)
+        configs.check_solution(solution, data.schemas)
+        spec = candidates(solution)[0]
+        configs.check_datasets(spec, data.schemas, solution.get("datasetGroupArn", "The dataset group"))
+        facts = {"data": data.marks, "solution": dict(solution), "notes": notes}
+        inputs = folders.digest([__version__, facts, _streamed(since), _settings(options)])
+        outcome = folders.finished(target, "model", inputs)
+        if outcome is None:
+            outcome, model = _trained(data.group(spec), since, spec, data.config(solution, options), options)
+            options.enter("Saving the model")
+            with folders.written(target, "model", {"inputs": inputs, **facts, **outcome}) as fresh:
+                model.save(fresh)
+    return Outcome(**{name: outcome[name] for name in ("recipe", "metrics", "popularity", "tuned", "seconds")})
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    tables: Mapping[str, Table]
+    schemas: Mapping[str, Schema]
+    marks: Mapping[str, str]
+    """Of what is in the tables."""
+
+    @classmethod
+    def of(cls, folders_of_tables: Mapping[str, Path], options: Options) -> "_Data":
+        newer = {kind: as_items(schema_of(text)) for kind, text in options.schemas.items()}
+        tables = {kind: open_table(folder) for kind, folder in folders_of_tables.items()}
+        tables = {kind: replace(table, schema=newer.get(kind, table.schema)) for kind, table in tables.items()}
+        schemas = {kind: table.schema for kind, table in tables.items()} | newer
+        marks = {
+            kind: folders.digest(folders.checked(folder, "table", partial=True)["files"])
+            for kind, folder in folders_of_tables.items()
+        }
+        return cls(tables, schemas, marks)
+
+    def group(self, spec: RecipeSpec) -> Tables:
+        """Return the tables that a recipe learns from."""
+        actions = spec.recipe_type == "PERSONALIZED_ACTIONS"
+        interactions, items = ("ACTION_INTERACTIONS", "ACTIONS") if actions else ("INTERACTIONS", "ITEMS")
+        history = self._table(interactions) or empty(_NO_INTERACTIONS)
+        return Tables(history, self._table("USERS"), self._table(items))
+
+    def _table(self, kind: str) -> Table | None:
+        return self.tables.get(kind) or (empty(self.schemas[kind]) if kind in self.schemas else None)
+
+    def config(self, solution: Mapping[str, Any], options: Options) -> TrainingConfig:
+        minimums = (options.minimum_interactions, options.minimum_users)
+        present = solution.get("columns")
+        return configs.config_of(solution, self.schemas, tier=options.tier, minimums=minimums, present=present)
+
+
+def _trained(
+    group: Tables, since: Since, spec: RecipeSpec, config: TrainingConfig, options: Options
+) -> tuple[Mapping[str, Any], Model]:
+    from personalize_local.recipes import training  # noqa: PLC0415 - it needs scipy
+
+    began = time.monotonic()
+    options.enter("Reading the data")
+    snapshot = compose(group, since, texts=spec.family == "semantic")
+    processes.allow(options.processes)
+    try:
+        trained = training.train(spec.name, snapshot, config, enter=options.enter)
+    finally:
+        processes.allow(1)
+    outcome = {
+        "recipe": trained.recipe or spec.name,
+        "metrics": trained.metrics,
+        "popularity": trained.popularity,
+        "tuned": None if trained.tuned is None else dict(trained.tuned),
+        "seconds": round(time.monotonic() - began, 3),
+    }
+    return outcome, trained.model
+
+
+def _streamed(since: Since) -> list[list[str]]:
+    return [list(map(to_json, records)) for records in since]
+
+
+def _settings(options: Options) -> list[object]:
+    return [dict(options.schemas), options.tier, options.minimum_interactions, options.minimum_users]
