@@ -25,7 +25,7 @@ SOURCES = {
 }
 """The packages that are tested, and the folders that have them."""
 TESTS = ("tests", "engine/tests", "table-intake/tests")
-FACES = ("personalize_local.testing", "personalize_local.pytest_plugin", "table_intake")
+FACES = ("personalize_local.testing", "personalize_local.pytest_plugin", "personalize_local.library", "table_intake")
 """Packages that are public for other people's code."""
 OF_FUNCTIONS = ("handler", "STEPS", "API")
 
