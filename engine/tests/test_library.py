@@ -201,8 +201,28 @@ def without(libraries: str, script: str, *arguments: object) -> None:
     run([*command, *map(str, arguments)], check=True, timeout=120)
 
 
-def test_importing_the_library_needs_numpy_alone() -> None:
-    without("polars scipy boto3 botocore uvicorn httptools lark platformdirs shtab", "import personalize_local.library")
+SERVING = "boto3 botocore uvicorn httptools lark platformdirs shtab"
+"""What the library never needs; lark reads filters alone."""
+
+
+def test_importing_the_library_needs_nothing() -> None:
+    script = """from personalize_local import library
+assert library.check_schema(sys.argv[1], "ECOMMERCE") == "ITEMS"
+library.check_solution(json.loads(sys.argv[2]), {"INTERACTIONS": sys.argv[1]})
+assert library.Refused("A", "b").code == "A" """
+    without(f"{SERVING} polars scipy numpy", script, SCHEMAS["ITEMS"], json.dumps(POPULAR))
+
+
+def test_imports_and_erasures_from_tables_need_no_numpy(
+    files: Path, tables: Mapping[str, Path], tmp_path: Path
+) -> None:
+    script = """from personalize_local import library
+file, schema, before, target = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
+assert library.import_table([file], schema, target, before=before) == (1200, 1200)
+assert library.without_users(target, {"u1"}) == 20 """
+    arguments = files / "interactions.csv", SCHEMAS["INTERACTIONS"], tables["INTERACTIONS"], tmp_path / "table"
+    without(f"{SERVING} scipy numpy", script, *arguments)
+    assert len(library.open_table(tmp_path / "table", verify=True).strings("history.users")) == 59
 
 
 def test_trainings_and_models_need_no_polars(tables: Mapping[str, Path], tmp_path: Path) -> None:
@@ -210,7 +230,7 @@ def test_trainings_and_models_need_no_polars(tables: Mapping[str, Path], tmp_pat
 library.train({{kind: Path(table) for kind, table in json.loads(sys.argv[1]).items()}}, {POPULAR}, Path(sys.argv[2]))
 assert library.open_model(Path(sys.argv[2])).recipe == "aws-popularity-count" """
     named = json.dumps({kind: str(folder) for kind, folder in tables.items()})
-    without("polars boto3 botocore uvicorn httptools lark platformdirs shtab", script, named, tmp_path / "model")
+    without(f"{SERVING} polars", script, named, tmp_path / "model")
 
 
 def test_users_go_from_tables_and_models(tables: Mapping[str, Path], tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 
 import json
 import mmap
-import os
-import shutil
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
@@ -16,12 +14,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from personalize_local.data import array_files
+from personalize_local.data.array_files import ARRAYS, FACTS, INDEX, Stored
+
 Arrays = Mapping[str, npt.NDArray[Any]]
-_ARRAYS, _INDEX, _FACTS = "arrays.bin", "arrays.json", "facts.json"
 _ATTEMPTS, _PAUSE = 5, 0.01
 """How often a folder is read that another process replaces meanwhile, and the seconds between."""
-_ALIGNED = 64
-"""Bytes; every array begins at a multiple."""
 
 
 class StringTable:
@@ -70,29 +68,14 @@ class StringTable:
 
 def save(directory: Path, arrays: Arrays, facts: Mapping[str, object]) -> None:
     """Write arrays into one file, and facts as JSON; `directory` is replaced as a whole or not at all."""
-    fresh = directory.with_name(f"{directory.name}.new-{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    index: dict[str, tuple[str, tuple[int, ...], int]] = {}
-    with (fresh / _ARRAYS).open("wb") as file:
-        for name, array in arrays.items():
-            if array.dtype.hasobject:
-                raise ValueError(f"{name} has no plain values")
-            index[name] = (array.dtype.str, array.shape, file.tell())
-            if array.size:
-                file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-            file.write(bytes(_ALIGNED - file.tell() % _ALIGNED))
-        file.write(bytes(_ALIGNED))  # an empty file cannot be mapped
-        os.fsync(file.fileno())
-    for document, name in ((index, _INDEX), (facts, _FACTS)):
-        with (fresh / name).open("w", encoding="utf-8") as text:
-            json.dump(document, text)
-            os.fsync(text.fileno())
-    before = directory.with_name(f"{directory.name}.old-{os.getpid()}")
-    if directory.exists():
-        directory.replace(before)
-    fresh.replace(directory)
-    shutil.rmtree(before, ignore_errors=True)
+    array_files.save(directory, {name: _stored(name, array) for name, array in arrays.items()}, facts)
+
+
+def _stored(name: str, array: npt.NDArray[Any]) -> Stored:
+    if array.dtype.hasobject:
+        raise ValueError(f"{name} has no plain values")
+    parts = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data] if array.size else []
+    return Stored(array.dtype.str, array.shape, parts)
 
 
 def load(directory: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
@@ -111,9 +94,9 @@ def load(directory: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
 
 
 def _load(directory: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    facts = json.loads((directory / _FACTS).read_text(encoding="utf-8"))
-    index = json.loads((directory / _INDEX).read_text(encoding="utf-8"))
-    with (directory / _ARRAYS).open("rb") as file:
+    facts = json.loads((directory / FACTS).read_text(encoding="utf-8"))
+    index = json.loads((directory / INDEX).read_text(encoding="utf-8"))
+    with (directory / ARRAYS).open("rb") as file:
         whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return {
         name: np.ndarray(tuple(shape), np.dtype(kind), whole, offset) for name, (kind, shape, offset) in index.items()

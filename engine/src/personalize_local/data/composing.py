@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local.data.records import PutRecord, StreamedEvent
-from personalize_local.data.schemas import Schema
+from personalize_local.data.schemas import Schema, contexts, trainable
 from personalize_local.data.snapshots import Column, Snapshot, Strings
-from personalize_local.data.tables import Table, Tables, contexts, trainable
+from personalize_local.data.tables import Table, Tables
 
 Positions = npt.NDArray[np.int64]
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from personalize_local.data import csv_dialect
 from personalize_local.data.frames import pl
-from personalize_local.data.schemas import LINE_BREAK, NOT_SECONDS, TEXT_LENGTH, Field, Schema, longest
-from personalize_local.data.tables import RESERVED
+from personalize_local.data.schemas import LINE_BREAK, NOT_SECONDS, RESERVED, TEXT_LENGTH, Field, Schema, longest
 from personalize_local.wire.errors import ImportRefused
 
 EVENT_TYPES_AND_METADATA = 10
@@ -66,9 +65,7 @@ def distinct(rows: pl.DataFrame) -> pl.DataFrame:
         return rows
     places = alike.arg_true()
     first = rows[places].with_columns(places.alias("")).unique(rows.columns, keep="first")[""]
-    first_of_equal = ~alike.to_numpy()
-    first_of_equal[first.to_numpy()] = True
-    return rows.filter(first_of_equal)
+    return rows.filter((~alike).scatter(first, True))
 
 
 def write(rows: pl.DataFrame, target: Path) -> None:

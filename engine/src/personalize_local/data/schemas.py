@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from personalize_local.wire.errors import InvalidInput
 
@@ -97,6 +97,26 @@ def longest(field: Field, *, items: bool) -> int | None:
     if field.name in _IDS:
         return ID_LENGTH
     return VALUE_LENGTH if items or field.categorical or field.name == "IMPRESSION" else None
+
+
+RESERVED: Final = frozenset(
+    {
+        "USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "IMPRESSION", "RECOMMENDATION_ID",
+        "EVENT_ATTRIBUTION_SOURCE",
+    }
+)  # fmt: skip
+"""Columns with a meaning of their own: no metadata."""
+
+
+def trainable(schema: Schema) -> list[Field]:
+    """Return the metadata that trains: categories and numbers, but no text, plain strings or booleans."""
+    usable = (field for field in schema.fields if field.name not in RESERVED and not field.textual)
+    return [field for field in usable if field.categorical or field.numeric]
+
+
+def contexts(schema: Schema) -> list[str]:
+    """Return the columns of interactions that train as the context of an event."""
+    return [field.name for field in trainable(schema) if field.type == "string"]
 
 
 def as_items(schema: Schema) -> Schema:

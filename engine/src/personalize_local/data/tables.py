@@ -11,9 +11,9 @@ Names of arrays, each with the strings of a `StringTable` beside it where it has
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,25 +22,6 @@ from personalize_local.data import arrays
 from personalize_local.data.arrays import Arrays, StringTable
 from personalize_local.data.schemas import Field, Schema
 from personalize_local.data.snapshots import Column, Strings
-
-RESERVED: Final = frozenset(
-    {
-        "USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "IMPRESSION", "RECOMMENDATION_ID",
-        "EVENT_ATTRIBUTION_SOURCE",
-    }
-)  # fmt: skip
-"""Columns with a meaning of their own: no metadata."""
-
-
-def trainable(schema: Schema) -> list[Field]:
-    """Return the metadata that trains: categories and numbers, but no text, plain strings or booleans."""
-    usable = (field for field in schema.fields if field.name not in RESERVED and not field.textual)
-    return [field for field in usable if field.categorical or field.numeric]
-
-
-def contexts(schema: Schema) -> list[str]:
-    """Return the columns of interactions that train as the context of an event."""
-    return [field.name for field in trainable(schema) if field.type == "string"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,13 +34,9 @@ class Table:
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """Map a table that `save` wrote. Raises FileNotFoundError."""
+        """Map a table that `columns.Columns` wrote. Raises FileNotFoundError."""
         files, facts = arrays.load(directory)
         return cls(_schema_of(facts["schema"]), files, facts)
-
-    def save(self, directory: Path) -> None:
-        """Write the table; `directory` is replaced as a whole or not at all."""
-        arrays.save(directory, self.arrays, {**self.facts, "schema": asdict(self.schema)})
 
     @property
     def kind(self) -> str:
@@ -123,16 +100,6 @@ def empty(schema: Schema) -> Table:
         rows | strings.arrays("history.users") | strings.arrays("history.items"),
         {"event_types": [], "rows": 0},
     )
-
-
-def merged(tables: Tables) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """Return the arrays and the facts of all datasets of a group, as `live.LiveData` reads them."""
-    files: dict[str, npt.NDArray[Any]] = {}
-    facts: dict[str, Any] = {}
-    for table in filter(None, tables):
-        files |= table.arrays
-        facts |= table.facts
-    return files, facts
 
 
 def _schema_of(document: Mapping[str, Any]) -> Schema:

@@ -4,7 +4,8 @@
 import tempfile
 from pathlib import Path
 
-from personalize_local.data.building import frame, key_of, put_rows, read_rows, streamed
+from personalize_local.data.building import frame, put_rows, read_rows, streamed
+from personalize_local.data.columns import key_of
 from personalize_local.data.frames import pl
 from personalize_local.data.importing import distinct
 from personalize_local.data.s3 import deliver

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine as a library: import tables, train models and answer from them, without a server.
 
-Importing it needs numpy alone: `import_table` and erasures from tables import polars, `train` imports scipy.
+Importing it needs nothing but the standard library. What a name needs is imported when it is first used: `import_table`
+and erasures from tables need polars, `train` needs numpy and scipy, models and answers need numpy.
 """
 
-from personalize_local.data.composing import Since
-from personalize_local.data.records import PutRecord, StreamedEvent
-from personalize_local.library.checks import check_schema, check_solution
-from personalize_local.library.erasures import without_users
-from personalize_local.library.folders import FORMAT
-from personalize_local.library.models import Model, open_model
-from personalize_local.library.refusals import DAMAGED, FAILED, NEWER, Refused
-from personalize_local.library.tables import Imported, import_table, open_table
-from personalize_local.library.trainings import Options, Outcome, train
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from personalize_local.data.composing import Since
+    from personalize_local.data.records import PutRecord, StreamedEvent
+    from personalize_local.library.checks import check_schema, check_solution
+    from personalize_local.library.erasures import without_users
+    from personalize_local.library.folders import FORMAT
+    from personalize_local.library.models import Model, open_model
+    from personalize_local.library.refusals import DAMAGED, FAILED, NEWER, Refused
+    from personalize_local.library.tables import Imported, import_table, open_table
+    from personalize_local.library.trainings import Options, Outcome, train
 
 __all__ = [
     "DAMAGED",
@@ -35,3 +40,23 @@ __all__ = [
     "train",
     "without_users",
 ]
+_MODULES: Final = {
+    "data.composing": ("Since",),
+    "data.records": ("PutRecord", "StreamedEvent"),
+    "library.checks": ("check_schema", "check_solution"),
+    "library.erasures": ("without_users",),
+    "library.folders": ("FORMAT",),
+    "library.models": ("Model", "open_model"),
+    "library.refusals": ("DAMAGED", "FAILED", "NEWER", "Refused"),
+    "library.tables": ("Imported", "import_table", "open_table"),
+    "library.trainings": ("Options", "Outcome", "train"),
+}
+_HOME: Final = {name: f"personalize_local.{module}" for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - of any type
+    """Import a name when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value

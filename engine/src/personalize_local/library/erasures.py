@@ -5,7 +5,6 @@ from collections.abc import Collection
 from pathlib import Path
 
 from personalize_local.library import folders
-from personalize_local.library.models import open_model
 from personalize_local.library.refusals import Refused, refusing
 from personalize_local.library.tables import ROWS, write_table
 
@@ -26,6 +25,8 @@ def without_users(folder: Path, users: Collection[str]) -> int:
 
 
 def _model_without(folder: Path, users: frozenset[str]) -> int:
+    from personalize_local.library.models import open_model  # noqa: PLC0415 - models alone need numpy
+
     rest = open_model(folder).model.without_users(users)
     if rest is None:
         return 0

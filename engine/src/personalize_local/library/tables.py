@@ -2,17 +2,19 @@
 """Tables: the rows of one dataset, imported from CSV files."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from personalize_local.data.schemas import Schema, as_items
-from personalize_local.data.tables import Table
 from personalize_local.library import folders
 from personalize_local.library.checks import schema_of
 from personalize_local.library.refusals import refusing
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from personalize_local.data.tables import Table
 
 ROWS: Final = "rows.parquet"
 _EVENTS: Final = frozenset({"INTERACTIONS", "ACTION_INTERACTIONS"})
@@ -54,8 +56,10 @@ def import_table(
         return Imported(count, write_table(rows, target, {"inputs": inputs, "rows": count, "schema": schema}))
 
 
-def open_table(folder: Path, *, verify: bool = False) -> Table:
+def open_table(folder: Path, *, verify: bool = False) -> "Table":
     """Map a table, whose `rows.parquet` may be missing; `verify`: compare checksums too. Raises Refused."""
+    from personalize_local.data.tables import Table  # noqa: PLC0415 - it needs numpy
+
     folders.checked(folder, "table", verify=verify, partial=True)
     return Table.open(folder)
 
@@ -66,14 +70,14 @@ def write_table(rows: "pl.DataFrame", target: Path, facts: folders.Manifest) -> 
     `facts`: of its manifest, the text of its `schema` among them. Of rows with the same user, item or action the last
     one counts.
     """
-    from personalize_local.data import building, importing  # noqa: PLC0415 - they need polars
+    from personalize_local.data import columns, importing  # noqa: PLC0415 - they need polars
 
     schema = schema_of(facts["schema"])
     if schema.dataset_type not in _EVENTS:
         rows = rows.unique(_KEYS[schema.dataset_type], keep="last", maintain_order=True)
     named = rows.rename({"ACTION_ID": "ITEM_ID"}, strict=False)
     with folders.written(target, "table", {**facts, "total": rows.height}) as fresh:
-        building.table_of(named, as_items(schema)).save(fresh)
+        columns.columns_of(named, as_items(schema)).save(fresh, schema=asdict(as_items(schema)))
         importing.write(rows, fresh / ROWS)
     return rows.height
 

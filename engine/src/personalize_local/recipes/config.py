@@ -3,9 +3,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from personalize_local.data.snapshots import Column
+if TYPE_CHECKING:
+    from personalize_local.data.snapshots import Column
 
 RETURN = "return"
 """The event type, in lower case, that takes a purchase back: it trains only where a solution names it."""
@@ -74,7 +75,7 @@ class TrainingConfig:
     objective: Objective | None = None
     search: Search | None = None
 
-    def trainable(self, columns: Mapping[str, Column], dataset: str) -> dict[str, Column]:
+    def trainable(self, columns: "Mapping[str, Column]", dataset: str) -> "dict[str, Column]":
         excluded = self.excluded_columns.get(dataset, frozenset())
         return {name: column for name, column in columns.items() if name not in excluded}
 

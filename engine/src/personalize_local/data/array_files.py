@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files in which arrays lie on the disk; who writes them needs no library for arrays."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ARRAYS: Final = "arrays.bin"
+INDEX: Final = "arrays.json"
+FACTS: Final = "facts.json"
+_ALIGNED: Final = 64
+"""Bytes; every array begins at a multiple."""
+
+
+class Stored(NamedTuple):
+    """An array as it lies in the file."""
+
+    kind: str
+    """As numpy writes a dtype: "<i4", for example."""
+    shape: tuple[int, ...]
+    parts: Iterable[bytes | memoryview]
+
+
+def save(directory: Path, arrays: Mapping[str, Stored], facts: Mapping[str, object]) -> None:
+    """Write arrays into one file, and facts as JSON; `directory` is replaced as a whole or not at all."""
+    fresh = directory.with_name(f"{directory.name}.new-{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    index: dict[str, tuple[str, tuple[int, ...], int]] = {}
+    with (fresh / ARRAYS).open("wb") as file:
+        for name, array in arrays.items():
+            index[name] = (array.kind, array.shape, file.tell())
+            for part in array.parts:
+                file.write(part)
+            file.write(bytes(_ALIGNED - file.tell() % _ALIGNED))
+        file.write(bytes(_ALIGNED))  # an empty file cannot be mapped
+        os.fsync(file.fileno())
+    for document, name in ((index, INDEX), (facts, FACTS)):
+        with (fresh / name).open("w", encoding="utf-8") as text:
+            json.dump(document, text)
+            os.fsync(text.fileno())
+    before = directory.with_name(f"{directory.name}.old-{os.getpid()}")
+    if directory.exists():
+        directory.replace(before)
+    fresh.replace(directory)
+    shutil.rmtree(before, ignore_errors=True)
