@@ -14,7 +14,7 @@ from personalize_local.data.schemas import Schema, contexts
 
 _PART: Final = 250_000
 """Values that are written together."""
-_KINDS: Final = {
+_KINDS: Final[Mapping[Any, tuple[str, str]]] = {
     pl.Int16: ("<i2", "h"),
     pl.Int32: ("<i4", "i"),
     pl.Int64: ("<i8", "q"),
