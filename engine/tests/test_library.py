@@ -225,10 +225,14 @@ assert library.without_users(target, {"u1"}) == 20 """
     assert len(library.open_table(tmp_path / "table", verify=True).strings("history.users")) == 59
 
 
-def test_trainings_and_models_need_no_polars(tables: Mapping[str, Path], tmp_path: Path) -> None:
+def test_trainings_and_answers_need_no_polars(tables: Mapping[str, Path], tmp_path: Path) -> None:
     script = f"""from personalize_local import library
-library.train({{kind: Path(table) for kind, table in json.loads(sys.argv[1]).items()}}, {POPULAR}, Path(sys.argv[2]))
-assert library.open_model(Path(sys.argv[2])).recipe == "aws-popularity-count" """
+tables = {{kind: Path(table) for kind, table in json.loads(sys.argv[1]).items()}}
+library.train(tables, {POPULAR}, Path(sys.argv[2]))
+model = library.open_model(Path(sys.argv[2]))
+assert model.recipe == "aws-popularity-count"
+recommender = library.Recommender(model, library.open_tables(tables), arn="popular")
+assert len(recommender.get_recommendations({{"userId": "u1", "numResults": 7}})["itemList"]) == 7"""
     named = json.dumps({kind: str(folder) for kind, folder in tables.items()})
     without(f"{SERVING} polars", script, named, tmp_path / "model")
 

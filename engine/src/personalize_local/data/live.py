@@ -169,24 +169,27 @@ class LiveData:
 
     def rows(self, user_id: str) -> Sequence[Interaction]:
         """Return a user's (or session's) bulk rows, events, and events of the user's sessions, oldest first."""
-        bulk = self._bulk.history(user_id)
-        events = self._events.get(user_id)
-        session = self._sessions.get(user_id) if events is None else self._anonymous.get(user_id)
-        if not events and not session:
-            return bulk
-        return sorted([*bulk, *(events or ()), *(session or ())], key=attrgetter("timestamp"))
+        bulk, streamed = self._bulk.history(user_id), self._streamed(user_id)
+        return sorted([*bulk, *streamed], key=attrgetter("timestamp")) if streamed else bulk
 
     def history_with(self, user_id: str, events: Iterable[StreamedEvent]) -> History:
-        """Return a user's `history` with more events of theirs, in the order of their arrival; an id counts once."""
-        ids: set[str] = set()
-        rows: list[Interaction] = []
-        for event in events:
-            if event.event_id not in self._event_ids and event.event_id not in ids:
-                ids.add(event.event_id)
-                rows += [_interaction(event, event.item_id)] if event.item_id else []
+        """Return a user's `history` with more events of theirs, in the order of their arrival.
+
+        An event counts once: an id among them, and what was streamed already.
+        """
+        distinct = {event.event_id: event for event in reversed(list(events))}
+        rows = [_interaction(event, event.item_id) for event in reversed(distinct.values()) if event.item_id]
         if not rows:
             return self.history(user_id)
-        return History.of(sorted([*self.rows(user_id), *rows], key=attrgetter("timestamp")))
+        streamed = self._streamed(user_id)
+        new = [row for row in rows if row not in streamed]
+        return History.of(sorted([*self._bulk.history(user_id), *streamed, *new], key=attrgetter("timestamp")))
+
+    def _streamed(self, user_id: str) -> list[Interaction]:
+        """Return the events of a user (or session), and those of the user's sessions."""
+        events = self._events.get(user_id)
+        session = self._sessions.get(user_id) if events is None else self._anonymous.get(user_id)
+        return [*(events or ()), *(session or ())]
 
     def add_event(self, event: StreamedEvent, number: int = 0) -> bool:
         """Add an event, O(1); False if its id is known. `number`: its place in the store.

@@ -109,7 +109,7 @@ class Filter:
         """Return the filter that `to_json` wrote. Raises ValueError for one in another format."""
         stored = json.loads(text)
         if not isinstance(stored, dict) or stored.get("format") != FORMAT:
-            raise ValueError(f"This is no filter in format {FORMAT}: {text[:100]}")
+            raise ValueError(f"This is not a filter in format {FORMAT}: {text[:100]}")
         return cls(tuple(map(_expression, stored["expressions"])))
 
     @property

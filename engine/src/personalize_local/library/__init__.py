@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from personalize_local.data.composing import Since
     from personalize_local.data.records import PutRecord, StreamedEvent
+    from personalize_local.filters import Filter
+    from personalize_local.library.answering import Changes, Data, Live, Recommender, open_tables
     from personalize_local.library.checks import check_schema, check_solution
     from personalize_local.library.erasures import without_users
+    from personalize_local.library.filters import check_filter
     from personalize_local.library.folders import FORMAT
     from personalize_local.library.models import Model, open_model
     from personalize_local.library.refusals import DAMAGED, FAILED, NEWER, Refused
@@ -24,27 +27,37 @@ __all__ = [
     "FAILED",
     "FORMAT",
     "NEWER",
+    "Changes",
+    "Data",
+    "Filter",
     "Imported",
+    "Live",
     "Model",
     "Options",
     "Outcome",
     "PutRecord",
+    "Recommender",
     "Refused",
     "Since",
     "StreamedEvent",
+    "check_filter",
     "check_schema",
     "check_solution",
     "import_table",
     "open_model",
     "open_table",
+    "open_tables",
     "train",
     "without_users",
 ]
 _MODULES: Final = {
     "data.composing": ("Since",),
     "data.records": ("PutRecord", "StreamedEvent"),
+    "filters": ("Filter",),
+    "library.answering": ("Changes", "Data", "Live", "Recommender", "open_tables"),
     "library.checks": ("check_schema", "check_solution"),
     "library.erasures": ("without_users",),
+    "library.filters": ("check_filter",),
     "library.folders": ("FORMAT",),
     "library.models": ("Model", "open_model"),
     "library.refusals": ("DAMAGED", "FAILED", "NEWER", "Refused"),

@@ -6,7 +6,7 @@ reach what a training on all of them counts. Only a user's events of one second 
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -77,6 +77,14 @@ class OnlineCounts:
             if weight is not None:
                 [item] = self._positions([owned.row.item_id])
                 self._insert(self._rows[owned.user_id], _Row(item, owned.row.timestamp, weight))
+
+    def add_seen(self, seen: Mapping[str, float]) -> None:
+        """Count interactions of items of which only the numbers are known: they make no pairs."""
+        places = self._positions(list(seen))
+        for item, interactions in zip(places, seen.values(), strict=True):
+            if item >= 0:
+                self.seen[item] += interactions
+        self.count += round(sum(seen.values()))
 
     def weighted(self, items: Places, weights: Scores, *, backward: float) -> Scores:
         """[items] weighted sum of what came after some items, and `backward` times of what came before them."""
