@@ -108,6 +108,11 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
         "statistics are held against plain computations and other libraries, far from any file",
     ),
     (
+        "tests/engine",
+        "test_live test_live_refusals",
+        "any order, repetition and death of calls is played on a table in memory and on DynamoDB",
+    ),
+    (
         "tests/events",
         "test_copy_events test_impressions test_list_ids_of_events test_queue test_record_events",
         "any order and size of messages is tried, and clocks move",

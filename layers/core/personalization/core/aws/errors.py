@@ -2,7 +2,7 @@
 """Translate botocore's errors to ours, once, where clients are made."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from botocore import exceptions
@@ -45,7 +45,12 @@ _LATER = _THROTTLED | {
     "ResourceInUseException",
     "ServiceUnavailable",
     "ServiceUnavailableException",
+    "TransactionConflictException",
+    "TransactionInProgressException",
 }
+_CANCELLED = "TransactionCanceledException"
+_UNDECIDED = {"ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"}
+"""Reasons of DynamoDB to cancel a transaction which the same transaction may not meet again."""
 _JOBS = {
     "CreateBatchInferenceJob",
     "CreateBatchSegmentJob",
@@ -82,6 +87,21 @@ def code(error: PersonalizationError) -> str:
     """Return the service's code of a translated error; "" where no service answered."""
     cause = error.__cause__
     return cause.response.get("Error", {}).get("Code", "") if isinstance(cause, ClientError) else ""
+
+
+def refusal(operation: str, word: str, message: str) -> Exception:
+    """Return the error with which a service refuses an operation: to raise where another than AWS answers."""
+    return ClientError({"Error": {"Code": word, "Message": message}}, operation)
+
+
+def unmet(error: ConditionFailed) -> dict[int, Mapping[str, Any]]:
+    """Return the numbers of a transaction's parts whose conditions do not hold, and the items that were there."""
+    reasons = _reasons(error.__cause__) if isinstance(error.__cause__, ClientError) else []
+    return {
+        number: reason.get("Item", {})
+        for number, reason in enumerate(reasons)
+        if reason.get("Code") == "ConditionalCheckFailed"
+    }
 
 
 def none_if_missing(ask: Callable[P, T], *arguments: P.args, **request: P.kwargs) -> T | None:
@@ -190,5 +210,20 @@ def _of_service(resource: str, error: ClientError) -> PersonalizationError:
         return NoRoom(resource, f"{message} ({advice})", PATIENCE)
     if word in _INVALID:
         return Rejected(resource, message)
+    if word == _CANCELLED:
+        return _of_transaction(resource, {str(reason.get("Code")) for reason in _reasons(error)}, message)
     kind = Missing if word in _MISSING else ConditionFailed if word in _OVERTAKEN else Broken
     return kind(resource, f"{word}: {message}")
+
+
+def _of_transaction(resource: str, reasons: Collection[str], message: str) -> PersonalizationError:
+    if "ConditionalCheckFailed" in reasons:
+        return ConditionFailed(resource, message)
+    return (RetryLater if _UNDECIDED.intersection(reasons) else Broken)(resource, message)
+
+
+def _reasons(error: ClientError) -> list[dict[str, Any]]:
+    """Return the reasons for which a transaction was cancelled, one for each of its parts."""
+    answer: Any = error.response
+    reasons: list[dict[str, Any]] = answer.get("CancellationReasons", [])
+    return reasons
