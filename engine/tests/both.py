@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A dataset group that is asked twice: through the service, and through the library with the same models and data."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -73,9 +74,10 @@ class Both:
         streamed = StreamedEvent(session, kind, STREAMED + number, f"e{number}", user, item)
         self.since = self.since._replace(events=[*self.since.events, streamed])
 
-    def put_item(self, item: str, wire: str, columns: Mapping[str, str | float]) -> None:
-        dataset: Argument = self.group.replace(":dataset-group/", ":dataset/") + "/ITEMS"
-        self.aws.events.put_items(datasetArn=dataset, items=[{"itemId": item, "properties": wire}])
+    def put_item(self, item: str, properties: Json) -> None:
+        dataset = self.group.replace(":dataset-group/", ":dataset/") + "/ITEMS"
+        self.aws.events.put_items(datasetArn=dataset, items=[{"itemId": item, "properties": json.dumps(properties)}])
+        columns = library.columns(properties, self.files["ITEMS"][0], whole=True)
         self.since = self.since._replace(items=[*self.since.items, PutRecord(item, columns)])
 
     def answers(self, recipe: str, request: Json, live: Live | None = None) -> tuple[Json, Json]:

@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from personalize_local.data import properties
 from personalize_local.data.importing import import_files
 from personalize_local.data.schemas import Field, Schema
-from personalize_local.operations import properties
 from personalize_local.wire.errors import ImportRefused, InvalidInput
 
 from engine.tests.planted import INTERACTIONS, USERS, csv_file, cycle_rows
@@ -90,7 +90,7 @@ def test_a_record_is_refused_where_a_file_of_it_is(tmp_path: Path) -> None:
         record = GIVEN | {name: value}
         by_file = refuses(partial(import_files, [item_file(tmp_path, record)], WHOLE, tmp_path / "out"))
         named = {CAMEL.sub(lambda part: part[1].upper(), column.lower()): cell for column, cell in record.items()}
-        assert refuses(partial(properties.record, named, WHOLE, "ITEM_ID")) == by_file, (name, value)
+        assert refuses(partial(properties.record, named, WHOLE)) == by_file, (name, value)
         refusals[by_file] += 1
     assert min(refusals.values()) > 10
 

@@ -194,6 +194,11 @@ def test_a_table_is_no_model(tables: Mapping[str, Path]) -> None:
     assert code(lambda: library.open_model(tables["ITEMS"])) == library.DAMAGED
 
 
+@pytest.mark.parametrize("properties", [{"itemId": "i1", "price": 1}, {"price": "much"}, {"price": 1}])
+def test_properties_are_refused_as_in_the_service(properties: Argument) -> None:
+    assert code(lambda: library.columns(properties, SCHEMAS["ITEMS"], whole=True)) == "InvalidInputException"
+
+
 def without(libraries: str, script: str, *arguments: object) -> None:
     """Run a script in a process that cannot import some libraries."""
     blocked = f"import sys; sys.modules.update(dict.fromkeys({libraries.split()}))\n"
@@ -209,6 +214,7 @@ def test_importing_the_library_needs_nothing() -> None:
     script = """from personalize_local import library
 assert library.check_schema(sys.argv[1], "ECOMMERCE") == "ITEMS"
 library.check_solution(json.loads(sys.argv[2]), {"INTERACTIONS": sys.argv[1]})
+assert library.columns({"price": 2, "colour": "red"}, sys.argv[1]) == {"PRICE": 2.0}
 assert library.Refused("A", "b").code == "A" """
     without(f"{SERVING} polars scipy numpy", script, SCHEMAS["ITEMS"], json.dumps(POPULAR))
 

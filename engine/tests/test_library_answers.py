@@ -187,8 +187,7 @@ def test_what_is_streamed_and_put_changes_both_alike(both: Both, recipe: str) ->
 def test_put_items_show_in_answers_and_filters(both: Both, recipe: str) -> None:
     cheap = both.filter("INCLUDE ItemID WHERE Items.PRICE < 1")
     more = {"metadataColumns": {"ITEMS": ["PRICE", "CATEGORY_L1"]}, "filterArn": cheap}
-    wire = '{"price": 0.25, "categoryL1": "games"}'
-    both.put_item("i7", wire, {"PRICE": 0.25, "CATEGORY_L1": "games"})
+    both.put_item("i7", {"price": 0.25, "categoryL1": "games", "colour": "red"})
     [answer] = same(both, recipe, question(recipe, "u3") | more).values()
     assert {"PRICE": "0.25", "CATEGORY_L1": "games"} in [item["metadata"] for item in answer]
 

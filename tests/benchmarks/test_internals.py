@@ -32,7 +32,7 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "engine/tests",
-        "test_filter_language test_filters test_importing",
+        "test_filter_language test_filters",
         "every text of a language is tried, far from HTTP",
     ),
     (

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from personalize_local.data.records import PutRecord, StreamedEvent
     from personalize_local.filters import Filter
     from personalize_local.library.answering import Changes, Data, Live, Recommender, open_tables
-    from personalize_local.library.checks import check_schema, check_solution
+    from personalize_local.library.checks import check_schema, check_solution, columns
     from personalize_local.library.erasures import without_users
     from personalize_local.library.filters import check_filter
     from personalize_local.library.folders import FORMAT
@@ -43,6 +43,7 @@ __all__ = [
     "check_filter",
     "check_schema",
     "check_solution",
+    "columns",
     "import_table",
     "open_model",
     "open_table",
@@ -55,7 +56,7 @@ _MODULES: Final = {
     "data.records": ("PutRecord", "StreamedEvent"),
     "filters": ("Filter",),
     "library.answering": ("Changes", "Data", "Live", "Recommender", "open_tables"),
-    "library.checks": ("check_schema", "check_solution"),
+    "library.checks": ("check_schema", "check_solution", "columns"),
     "library.erasures": ("without_users",),
     "library.filters": ("check_filter",),
     "library.folders": ("FORMAT",),

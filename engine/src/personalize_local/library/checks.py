@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from personalize_local.data import properties
 from personalize_local.data.schemas import Schema, parse_schema
 from personalize_local.library.refusals import refusing
 from personalize_local.solutions import configs
@@ -29,6 +30,18 @@ def check_solution(solution: Mapping[str, Any], schemas: Mapping[str, str]) -> N
     """
     with refusing():
         configs.check_solution(solution, {kind: schema_of(text) for kind, text in schemas.items()})
+
+
+def columns(members: Mapping[str, Any], schema: str, *, whole: bool = False) -> dict[str, str | float | None]:
+    """Return the values of an event's, a user's or an item's `properties` by the columns of a schema (its text).
+
+    `members`: the object in the JSON string; keys that the schema does not have are left out. `whole`: a record of
+    PutUsers, PutItems or PutActions, which needs a value in every column that does not allow null. Raises Refused.
+    """
+    with refusing():
+        parsed = schema_of(schema)
+        properties.refuse(members, parsed)
+        return properties.record(members, parsed) if whole else properties.columns(members, parsed)
 
 
 @lru_cache(maxsize=128)

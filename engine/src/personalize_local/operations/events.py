@@ -11,17 +11,17 @@ import uuid
 from dataclasses import replace
 from typing import Final
 
+from personalize_local.data import properties
 from personalize_local.data.records import PutRecord, StreamedEvent
 from personalize_local.data.schemas import Schema
 from personalize_local.engine import Call, Engine, Json, Resource, operation
-from personalize_local.operations import properties
 from personalize_local.operations.common import deletes, tags_of
 from personalize_local.operations.datasets import datasets_of, schema_of
 from personalize_local.resources import kinds
 from personalize_local.serving import actions_of
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse, ResourceNotFound
+from personalize_local.wire.protocol import load_json
 
-_FORBIDDEN: Final = frozenset({"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"})
 _ACTION_EVENTS: Final = frozenset({"TAKEN", "NOT_TAKEN", "VIEWED"})
 LOGGER: Final = logging.getLogger("personalize")
 
@@ -38,6 +38,17 @@ def create_event_tracker(engine: Engine, call: Call, request: Json) -> Json:
 
 
 deletes(kinds.EVENT_TRACKER)
+
+
+def _members(text: str | None) -> Json:
+    """Return the object in the string. Raises InvalidInput."""
+    try:
+        document = load_json(text or "{}")
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise InvalidInput("Error parsing properties json: it must be one JSON object in a string.")
+    return document
 
 
 @operation("PutEvents")
@@ -67,8 +78,8 @@ def _event(event: Json, request: Json, schema: Schema, most: int) -> StreamedEve
     size = len(json.dumps(event, ensure_ascii=False).encode())
     if size > most:
         raise InvalidInput(f"An event has at most {most} bytes: this one has {size}.")
-    members = properties.read(event.get("properties"))
-    properties.refuse(members, _FORBIDDEN)
+    members = _members(event.get("properties"))
+    properties.refuse(members, schema)
     for name in ("eventId", "itemId", "eventType"):
         properties.on_one_line(name, event.get(name))
     values = properties.columns(members, schema)
@@ -132,8 +143,8 @@ def _action_event(event: Json, schema: Schema) -> StreamedEvent:
         raise InvalidInput(
             f"eventType of an action interaction is Taken, Not_Taken or Viewed, not {event['eventType']}."
         )
-    members = properties.read(event.get("properties"))
-    properties.refuse(members, _FORBIDDEN)
+    members = _members(event.get("properties"))
+    properties.refuse(members, schema)
     return StreamedEvent(
         session_id=event["sessionId"],
         event_type=kind,
@@ -167,6 +178,6 @@ def _open_schema(engine: Engine, dataset: Resource) -> Schema:
 
 def _record(key: str, record: Json, noun: str, schema: Schema) -> PutRecord:
     properties.on_one_line(f"{noun}Id", key)
-    members = properties.read(record.get("properties"))
-    properties.refuse(members, frozenset({f"{noun}id"}))
-    return PutRecord(key, properties.record(members, schema, f"{noun.upper()}_ID"))
+    members = _members(record.get("properties"))
+    properties.refuse(members, schema)
+    return PutRecord(key, properties.record(members, schema))

@@ -1,47 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `properties` of events, users and items: a string of JSON whose keys are the schema's columns in camelCase."""
+"""The `properties` of events, users and items: an object whose keys are the schema's columns in camelCase."""
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
+from typing import Any, Final
 
 from personalize_local.data.schemas import LINE_BREAK, NOT_SECONDS, TEXT_LENGTH, Field, Schema, longest
 from personalize_local.wire.errors import InvalidInput
-from personalize_local.wire.protocol import Json, load_json
 
+Members = Mapping[str, Any]
 _BREAK = re.compile(LINE_BREAK)
+_IDS: Final = {"USERS": "USER_ID", "ITEMS": "ITEM_ID", "ACTIONS": "ACTION_ID"}
+_OF_EVENTS: Final = frozenset({"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"})
 
 
-def read(text: str | None) -> Json:
-    """Return the object in the string. Raises InvalidInput."""
-    try:
-        document = load_json(text or "{}")
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise InvalidInput("Error parsing properties json: it must be one JSON object in a string.")
-    return document
-
-
-def refuse(members: Json, forbidden: Collection[str]) -> None:
+def refuse(members: Members, schema: Schema) -> None:
     """Refuse keys that have a member of their own, in any case. Raises InvalidInput."""
+    key_of_record = _IDS.get(schema.dataset_type, "").replace("_", "").lower()
     for key in members:
-        if key.lower() in forbidden:
+        if key.lower() in ({key_of_record} if key_of_record else _OF_EVENTS):
             raise InvalidInput(f"properties must not have the key {key}: it has a member of its own.")
 
 
-def columns(members: Json, schema: Schema) -> dict[str, str | float | None]:
+def columns(members: Members, schema: Schema) -> dict[str, str | float | None]:
     """Return the values by column, without keys that the schema does not have. Raises InvalidInput."""
     fields = {camel_case(field.name): field for field in schema.fields}
     items = schema.dataset_type == "ITEMS"
     return {fields[key].name: _cell(fields[key], value, items=items) for key, value in members.items() if key in fields}
 
 
-def record(members: Json, schema: Schema, key: str) -> dict[str, str | float | None]:
-    """Return the columns of a whole record beside its `key`. Raises InvalidInput for what an import refuses."""
+def record(members: Members, schema: Schema) -> dict[str, str | float | None]:
+    """Return the columns of a whole record beside its id. Raises InvalidInput for what an import refuses."""
     values = columns(members, schema)
     for field in schema.fields:
-        if field.name != key and not field.nullable and values.get(field.name) is None:
+        if field.name != _IDS[schema.dataset_type] and not field.nullable and values.get(field.name) is None:
             raise InvalidInput(
                 f"Property {camel_case(field.name)} does not allow null: the record has no value for it."
             )
