@@ -12,7 +12,7 @@ from engine.tests.harness import ROOT, Engine
 from engine.tests.test_distribution import run
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-DOCUMENTS = ("README.md", "docs/command.md", "docs/testing.md")
+DOCUMENTS = ("README.md", "docs/command.md", "docs/testing.md", "docs/library.md")
 
 
 @pytest.mark.parametrize(

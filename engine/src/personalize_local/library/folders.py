@@ -50,7 +50,7 @@ def checked(folder: Path, kind: Kind, *, verify: bool = False, partial: bool = F
         manifest: Manifest = json.loads((folder / _NAME).read_bytes())
         version, files, actual = int(manifest["format"]), dict(manifest["files"]), manifest["kind"]
     except FileNotFoundError:
-        raise Refused(DAMAGED, f"{folder} is no {kind}: it has no {_NAME}, or is not there.") from None
+        raise Refused(DAMAGED, f"{folder} is not a {kind}: it has no {_NAME}, or is not there.") from None
     except (ValueError, KeyError, TypeError) as error:
         raise Refused(DAMAGED, f"The {_NAME} of {folder} cannot be read: {error!r}.") from None
     if version > FORMAT:
