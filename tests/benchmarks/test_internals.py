@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.internals import House, Internal
 
-LANDED = 407
+LANDED = 409
 """Names that tests import and no other room uses, at the last landing; there were 508 at f316f95d."""
 INSIDE: tuple[tuple[str, str, str], ...] = (
     (
@@ -109,8 +109,8 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "tests/engine",
-        "test_live test_live_refusals",
-        "any order, repetition and death of calls is played on a table in memory and on DynamoDB",
+        "test_archive test_live test_live_refusals",
+        "any order, repetition and death of calls is played on a table in memory, on DynamoDB and on S3",
     ),
     (
         "tests/events",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from personalization.core.aws import clients
 from personalization.engine.events import Events
-from personalization.engine.live import LiveTable
+from personalization.engine.live import Erasure, LiveTable
 
 from tests.engine.small_table import SmallTable
 
@@ -95,7 +95,7 @@ class Shop:
         return [item["s"]["S"] for item in page["Items"]]
 
     def forget(self, user: str, client: Client = None) -> int:
-        return LiveTable(client or self.client, TABLE).forget(self.group, user, self.now)
+        return Erasure(client or self.client, TABLE).forget(self.group, user, self.now)
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +270,7 @@ def test_whatever_is_killed_and_comes_again_is_as_if_it_had_not_been_killed() ->
             lambda client: shop.put("c", client=client),
             lambda client: shop.put("z", "gone", "t", client=client),
             lambda client: shop.forget("gone", client=client),
-            lambda client: LiveTable(client, TABLE).end_erasure(shop.group, "gone", shop.now),
+            lambda client: Erasure(client, TABLE).end_erasure(shop.group, "gone", shop.now),
         ]
         for step in steps:
             client = Mortal(shop.client, None if kill is None else kill - calls)
@@ -309,9 +309,9 @@ def test_an_erased_user_comes_back_with_nothing_of_before(shop: Shop) -> None:
     shop.put("b", "u")
     shop.put("c", "u", session="later")
     assert not shop.ids("u")
-    LiveTable(shop.client, TABLE).end_erasure(shop.group, "u", shop.now)
+    Erasure(shop.client, TABLE).end_erasure(shop.group, "u", shop.now)
     assert (shop.ids("u"), shop.facts("u")) == (["c"], (None, erased, False))
-    LiveTable(shop.client, TABLE).end_erasure(shop.group, "stranger", shop.now)
+    Erasure(shop.client, TABLE).end_erasure(shop.group, "stranger", shop.now)
     assert shop.facts("stranger") == (None, 0, False)
 
 

@@ -197,7 +197,7 @@ def _days(start: int, until: int) -> Iterator[int]:
 
 
 class LiveTable:
-    """Read the table, and erase users from it; `engine.events` writes what comes."""
+    """Read the table; `engine.events` writes what comes."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client = client
@@ -265,6 +265,14 @@ class LiveTable:
                 ExpressionAttributeValues={":p": {"S": users(group, day)}},
             )
             yield from (put for put in map(_put, put_users) if cut < put.stored <= until)
+
+
+class Erasure:
+    """Erase users from the table."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
 
     def forget(self, group: str, user: str, now: float) -> int:
         """Begin to erase a user, and delete what is stored of them; return what `LiveUser.erased` is from now on.
