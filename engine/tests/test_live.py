@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from personalize_local.data.building import write_live
 from personalize_local.data.live import LiveData
+from personalize_local.data.records import Interaction, StreamedEvent
 
 from engine.tests.planted import BEGIN, cycle_rows, event, spec
 
@@ -107,3 +108,17 @@ def test_everything_works_before_the_first_import() -> None:
     assert items(live, "s1") == ["item-1"]
     assert (live.user("u"), live.item("item-1")) == ({}, {"PRICE": 1.0})
     assert live.item_column("PRICE", ids).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("item", ["item-3", "new"])
+def test_events_of_known_and_of_new_items_are_put_between_imported_ones_alike(live: LiveData, item: str) -> None:
+    before = list(live.history("u1"))
+    events = [StreamedEvent("s", "View", BEGIN + 7 + 3600 * n, f"e{n}", "u1", item, n or None) for n in (4, 0)]
+    for streamed in events:
+        live.add_event(streamed)
+    rows = [Interaction(item, BEGIN + 7 + 3600 * n, "View", n or None) for n in (0, 4)]
+    expected = [before[0], rows[0], *before[1:5], rows[1], *before[5:]]
+    assert list(live.history("u1")) == list(live.rows("u1")) == expected
+    assert list(live.history("nobody")) == []
+    live.add_event(StreamedEvent("s2", "Unheard-of", BEGIN, "e9", "nobody", item))
+    assert list(live.history("nobody")) == [Interaction(item, BEGIN, "Unheard-of")]

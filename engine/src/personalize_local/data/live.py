@@ -4,6 +4,7 @@
 Imported rows are arrays mapped from disk; streamed events and put records lie over them in memory.
 """
 
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
@@ -22,6 +23,8 @@ from personalize_local.data.snapshots import Column
 _CATALOGUES = 8
 """Catalogues (of models that serve) whose columns are kept ready."""
 _NO_HISTORY: Final = History.of(())
+_UNKNOWN: Final = -2
+"""Code of a type that no imported event has."""
 Cell = Value | None
 
 
@@ -90,6 +93,8 @@ class Bulk:
         self.items = _Table("items", files, facts.get("items", {}))
         self.event_types: list[str] = facts.get("event_types", [])
         self._types = Table[str | None]([*self.event_types, None])
+        self._type_codes: dict[str | None, int] = {text: code for code, text in enumerate(self._types.texts)}
+        self._item_ids = Table[str]([])
         self._files = files if "history.start" in files else {}
         if self._files:
             self._user_ids = StringTable.from_arrays(files, "history.users")
@@ -139,6 +144,33 @@ class Bulk:
         times = time.astype(np.float64)
         return History(Coded(item, self._item_ids), times, Coded(kind, self._types), value)
 
+    def history_with(self, user_id: str, rows: Sequence[Interaction]) -> History:
+        """Return a user's history with more rows, oldest first; of the same second, imported ones come first.
+
+        The codes stay those of all users where the rows have no new item or type: models have looked these up already.
+        """
+        history = self.history(user_id)
+        if not rows:
+            return history
+        items = [self._item_code(row.item_id) for row in rows]
+        kinds = [self._type_codes.get(row.event_type, _UNKNOWN) for row in rows]
+        if min(items) < 0 or _UNKNOWN in kinds:
+            return History.of(sorted([*history, *rows], key=attrgetter("timestamp")))
+        times = np.append(history.timestamps, [row.timestamp for row in rows])
+        order = np.argsort(times, kind="stable")
+        values = np.append(
+            history.event_values, [np.nan if row.event_value is None else row.event_value for row in rows]
+        )
+        all_items = np.append(history.item_ids.codes, items).astype(np.intp)[order]
+        all_kinds = np.append(history.event_types.codes, kinds).astype(np.intp)[order]
+        return History(Coded(all_items, self._item_ids), times[order], Coded(all_kinds, self._types), values[order])
+
+    def _item_code(self, item_id: str) -> int:
+        """Return the position of an item among those with interactions; -1 without any."""
+        ids = self._item_ids.texts
+        position = bisect_left(ids, item_id)
+        return position if position < len(ids) and ids[position] == item_id else -1
+
 
 class LiveData:
     """One dataset group's histories and metadata: bulk rows mapped from disk, and streamed records."""
@@ -165,7 +197,7 @@ class LiveData:
 
     def history(self, user_id: str) -> History:
         """Return a user's (or session's) `rows` as columns."""
-        return History.of(self.rows(user_id))
+        return self._bulk.history_with(user_id, self._streamed(user_id))
 
     def rows(self, user_id: str) -> Sequence[Interaction]:
         """Return a user's (or session's) bulk rows, events, and events of the user's sessions, oldest first."""
@@ -179,11 +211,9 @@ class LiveData:
         """
         distinct = {event.event_id: event for event in reversed(list(events))}
         rows = [_interaction(event, event.item_id) for event in reversed(distinct.values()) if event.item_id]
-        if not rows:
-            return self.history(user_id)
         streamed = self._streamed(user_id)
         new = [row for row in rows if row not in streamed]
-        return History.of(sorted([*self._bulk.history(user_id), *streamed, *new], key=attrgetter("timestamp")))
+        return self._bulk.history_with(user_id, [*streamed, *new])
 
     def _streamed(self, user_id: str) -> list[Interaction]:
         """Return the events of a user (or session), and those of the user's sessions."""
