@@ -212,6 +212,14 @@ def test_a_file_that_cannot_be_data_is_refused(tmp_path: Path, content: bytes, r
     assert refusal(tmp_path, content) == reason
 
 
+def test_a_file_is_decoded_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("personalize_local.data.importing._BLOCK", 3)
+    good = HEADER.encode() + "été,,,,,\n가나다,,,,,\n".encode()
+    assert refusal(tmp_path, good + b"\xed\xb0\x80,,,,,\n").endswith("row 4 of drop.csv.")
+    assert refusal(tmp_path, good + "가".encode()[:2]).endswith("row 4 of drop.csv.")
+    assert len(read(tmp_path, good)) == 2
+
+
 @pytest.mark.parametrize("mark", ["\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029"])
 def test_a_record_on_several_lines_is_refused(tmp_path: Path, mark: str) -> None:
     reason = refusal(tmp_path, f'{HEADER}a,red,,,,\nb,,,,,"one{mark}two"\n')

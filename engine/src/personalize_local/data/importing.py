@@ -4,6 +4,7 @@
 Row 1 is the header.
 """
 
+import codecs
 import csv
 import gzip
 import io
@@ -18,6 +19,8 @@ from personalize_local.data.schemas import LINE_BREAK, NOT_SECONDS, RESERVED, TE
 from personalize_local.wire.errors import ImportRefused
 
 EVENT_TYPES_AND_METADATA = 10
+_BLOCK = 1 << 24
+"""Bytes of a file that are decoded together."""
 _UNQUOTED_BREAKS = tuple(character.encode() for character in "\v\f\x85\u2028\u2029")
 _NUMBERS = {"int": pl.Int64, "long": pl.Int64, "float": pl.Float64, "double": pl.Float64}
 
@@ -89,7 +92,9 @@ def _read(path: Path, schema: Schema) -> pl.DataFrame:
         )
         raise refused
     cells = _cells(data, path)
-    if b'"' in data or any(character in data for character in _UNQUOTED_BREAKS):
+    several_lines = b'"' in data or any(character in data for character in _UNQUOTED_BREAKS)
+    del data  # as much memory as what follows
+    if several_lines:
         _refuse_breaks(cells, path)
     return cells.select(
         [_typed(cells[field.name], field, path, items=schema.dataset_type == "ITEMS") for field in schema.fields]
@@ -112,20 +117,28 @@ def _bytes(path: Path) -> bytes:
         except (OSError, EOFError, zlib.error) as error:
             raise ImportRefused(f"{path.name} is not a gzip file: {error}.") from error
     data = data.removeprefix(b"\xef\xbb\xbf")
+    _refuse_other_encodings(data, path)
     try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
-        raise ImportRefused(f"Input CSV is not encoded in UTF-8: row {row} of {path.name}.") from error
-    try:
-        return csv_dialect.standardized(data)
+        return csv_dialect.standardized(data.rstrip(b"\r\n"))
     except ValueError as error:
         line, what = error.args
         raise ImportRefused(f"Each record must be on a single line: row {line} of {path.name}, {what}.") from error
 
 
+def _refuse_other_encodings(data: bytes, path: Path) -> None:
+    """Decode a file part by part: the text of a whole one takes up to four times its bytes."""
+    decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(data)
+    for begin in range(0, len(data), _BLOCK):
+        pending = len(decoder.getstate()[0])
+        try:
+            decoder.decode(view[begin : begin + _BLOCK], final=begin + _BLOCK >= len(data))
+        except UnicodeDecodeError as error:
+            row = data.count(b"\n", 0, begin - pending + error.start) + 1
+            raise ImportRefused(f"Input CSV is not encoded in UTF-8: row {row} of {path.name}.") from error
+
+
 def _header(data: bytes, path: Path) -> list[str]:
-    first = data.split(b"\n", 1)[0].decode().rstrip("\r")
+    first = io.BytesIO(data).readline().decode().rstrip("\r\n")
     if not first.strip():
         raise ImportRefused(f"Input CSV has no header: {path.name}.")
     names = next(csv.reader([first]))
@@ -137,7 +150,7 @@ def _header(data: bytes, path: Path) -> list[str]:
 
 def _cells(data: bytes, path: Path) -> pl.DataFrame:
     try:
-        cells = pl.read_csv(data.rstrip(b"\r\n"), infer_schema=False)
+        cells = pl.read_csv(data, infer_schema=False)
         return cells.with_columns(pl.all().replace("", None)) if b'""' in data else cells
     except pl.exceptions.PolarsError as error:
         raise ImportRefused(_ragged(data, path) or f"Input CSV cannot be read: {path.name}: {error}.") from error

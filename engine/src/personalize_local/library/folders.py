@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,9 +24,8 @@ _NAME: Final = "manifest.json"
 @contextmanager
 def written(target: Path, kind: Kind, facts: Manifest) -> Iterator[Path]:
     """Give a folder to write files into; it becomes `target`, with its manifest, as a whole or not at all."""
-    fresh = target.with_name(f"{target.name}.new-{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f"{target.name}.new-", dir=target.parent))
     try:
         yield fresh
         document = {**facts, "format": FORMAT, "engine": __version__, "kind": kind, "files": _files(fresh)}
