@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from personalize_local.data.arrays import StringTable
 from personalize_local.data.columns import Columns, history_columns, key_of, keyed, metadata_columns, united
-from personalize_local.data.composing import Since, compose, owned
+from personalize_local.data.composing import compose, owned
 from personalize_local.data.frames import pl
 from personalize_local.data.importing import distinct
-from personalize_local.data.records import PutRecord, StreamedEvent
+from personalize_local.data.records import PutRecord, Since, StreamedEvent
 from personalize_local.data.schemas import Field, Schema, trainable
 from personalize_local.data.snapshots import Snapshot, SnapshotSpec
 from personalize_local.data.tables import Table, Tables

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from personalize_local.data.records import PutRecord, StreamedEvent
+from personalize_local.data.records import PutRecord, Since, StreamedEvent
 from personalize_local.data.schemas import Schema, contexts, trainable
 from personalize_local.data.snapshots import Column, Snapshot, Strings
 from personalize_local.data.tables import Table, Tables
@@ -36,14 +36,6 @@ def owned(events: Sequence[StreamedEvent]) -> list[Owned]:
     owner = {event.session_id: event.user_id for event in reversed(with_item) if event.user_id}
     users = (event.user_id or owner.get(event.session_id) for event in with_item)
     return [Owned(user, event) for user, event in zip(users, with_item, strict=True) if user]
-
-
-class Since(NamedTuple):
-    """What was streamed and put since the imports, in the order of arrival."""
-
-    events: Sequence[StreamedEvent] = ()
-    users: Sequence[PutRecord] = ()
-    items: Sequence[PutRecord] = ()
 
 
 def compose(tables: Tables, since: Since, *, texts: bool = False) -> Snapshot:

@@ -155,6 +155,14 @@ class PutRecord:
     """Metadata by schema column name; replaces the whole earlier record of this id."""
 
 
+class Since(NamedTuple):
+    """What was streamed and put since the imports, in the order of arrival."""
+
+    events: Sequence[StreamedEvent] = ()
+    users: Sequence[PutRecord] = ()
+    items: Sequence[PutRecord] = ()
+
+
 def to_json(record: StreamedEvent | PutRecord) -> str:
     return json.dumps(asdict(record), separators=(",", ":"))
 

@@ -9,8 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from personalize_local.data.composing import Since
-    from personalize_local.data.records import PutRecord, StreamedEvent
+    from personalize_local.data.records import PutRecord, Since, StreamedEvent
     from personalize_local.filters import Filter
     from personalize_local.library.answering import Changes, Data, Live, Recommender, open_tables
     from personalize_local.library.checks import check_schema, check_solution, columns
@@ -52,8 +51,7 @@ __all__ = [
     "without_users",
 ]
 _MODULES: Final = {
-    "data.composing": ("Since",),
-    "data.records": ("PutRecord", "StreamedEvent"),
+    "data.records": ("PutRecord", "Since", "StreamedEvent"),
     "filters": ("Filter",),
     "library.answering": ("Changes", "Data", "Live", "Recommender", "open_tables"),
     "library.checks": ("check_schema", "check_solution", "columns"),

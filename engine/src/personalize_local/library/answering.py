@@ -9,13 +9,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NoReturn
 
-from personalize_local.answers import actions, questions
+from personalize_local.answers import questions
 from personalize_local.answers.catalogue import Catalogue
 from personalize_local.answers.questions import Facts, Json, Request, Source
-from personalize_local.data.composing import Since
 from personalize_local.data.live import Bulk, LiveData
 from personalize_local.data.recommendation_ids import recommendation_id
-from personalize_local.data.records import StreamedEvent, Value
+from personalize_local.data.records import Since, StreamedEvent, Value
 from personalize_local.data.schemas import Schema
 from personalize_local.data.tables import Table
 from personalize_local.filters import Filter
@@ -167,6 +166,8 @@ class Recommender:
 
         Events are interactions with actions, and items are actions.
         """
+        from personalize_local.answers import actions  # noqa: PLC0415 - few recommend actions, and its import takes long
+
         with refusing():
             limit = actions.check(self._source, request)
             chosen = actions.recommended(request, self._facts(request, live, filters, now), limit)

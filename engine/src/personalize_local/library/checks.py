@@ -8,7 +8,6 @@ from typing import Any
 from personalize_local.data import properties
 from personalize_local.data.schemas import Schema, parse_schema
 from personalize_local.library.refusals import refusing
-from personalize_local.solutions import configs
 from personalize_local.wire.errors import InvalidInput
 
 _DOMAINS = (None, "ECOMMERCE", "VIDEO_ON_DEMAND")
@@ -28,6 +27,8 @@ def check_solution(solution: Mapping[str, Any], schemas: Mapping[str, str]) -> N
 
     `schemas`: texts of the dataset group's schemas, by dataset type. Raises Refused.
     """
+    from personalize_local.solutions import configs  # noqa: PLC0415 - who answers checks no solutions
+
     with refusing():
         configs.check_solution(solution, {kind: schema_of(text) for kind, text in schemas.items()})
 

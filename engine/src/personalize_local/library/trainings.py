@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from personalize_local import __version__
-from personalize_local.data.composing import Since, compose
-from personalize_local.data.records import to_json
+from personalize_local.data.composing import compose
+from personalize_local.data.records import Since, to_json
 from personalize_local.data.schemas import Field, Schema, as_items
 from personalize_local.data.tables import Table, Tables, empty
 from personalize_local.library import folders
