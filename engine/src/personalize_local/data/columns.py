@@ -52,9 +52,8 @@ def columns_of(rows: pl.DataFrame, schema: Schema) -> Columns:
 def history_columns(rows: pl.DataFrame, schema: Schema, *, training: bool = True) -> Columns:
     """Return interactions as columns; `training`: with what a training reads besides the histories."""
     user_ids, item_ids = (rows[name].unique().sort() for name in ("USER_ID", "ITEM_ID"))
-    users = _codes(rows["USER_ID"], user_ids).alias("user")
-    keys = pl.DataFrame([users, rows["TIMESTAMP"].alias("time")])
-    order = keys.select(pl.arg_sort_by("user", "time", maintain_order=True)).to_series()
+    users = _codes(rows["USER_ID"], user_ids)
+    order = _order(users, rows["TIMESTAMP"])
     types, names = _event_types(rows)
     numbers = {
         "history.start": _sums(users.sort().rle().struct.field("len")),
@@ -113,6 +112,18 @@ def keyed(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 
 def key_of(schema: Schema) -> str:
     return "USER_ID" if schema.dataset_type == "USERS" else "ITEM_ID"
+
+
+def _order(users: pl.Series, times: pl.Series) -> pl.Series:
+    """Return the rows by user, then time, then their order; one key sorts in a quarter of the time of two."""
+    frame = pl.DataFrame([users.alias("user"), times.alias("time")])
+    keys = ["user", "time"]
+    if frame.height:
+        first, last, most = frame.select(pl.min("time").alias("first"), pl.max("time"), pl.max("user")).row(0)
+        if (most + 1) * (last - first + 1) < 2**63:
+            keys = ["key"]
+            frame = frame.select(key=pl.col("user").cast(pl.Int64) * (last - first + 1) + (pl.col("time") - first))
+    return frame.select(pl.arg_sort_by(*keys, maintain_order=True)).to_series()
 
 
 def _codes(strings: pl.Series, values: pl.Series) -> pl.Series:
