@@ -20,8 +20,8 @@ help: ## this list
 setup: .venv/.browser ## make the environments: .venv, .local/cloud, .local/sam
 	@$(BIN)/python -m local setup
 
-demo: .venv/.locked ## the main job on real data, on this laptop (ONCE=1: stop at the end)
-	@$(BIN)/python -m local demo $(if $(ONCE),--once)
+demo: .venv/.locked ## the main job on real data, on this laptop (ONCE=1: stop at the end; BACKEND=engine)
+	@$(BIN)/python -m local demo $(if $(ONCE),--once) $(if $(BACKEND),--backend $(BACKEND))
 
 test: setup clients ## all tests but the nightly ones (ARGS="tests/shop -x": a part)
 	$(if $(ARGS),$(BIN)/pytest $(ARGS),@$(MAKE) --no-print-directory -j2 whole-scenarios whole-quick)
@@ -139,6 +139,7 @@ lock: .venv/.locked ## resolve the lock files again from pyproject.toml
 	$(LOCK) -o layers/wheels/dependencies.txt pyproject.toml
 	$(LOCK) --group validation -o layers/wheels/polars.txt
 	$(LOCK) --group fitting -o layers/wheels/numpy.txt
+	$(LOCK) --group training --no-emit-package numpy -o layers/wheels/scipy.txt
 	$(LOCK) --group tokens -o layers/wheels/tokens.txt
 LOCK = $(UV) pip compile -q --upgrade --universal --generate-hashes --python-version 3.11 --no-header
 

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from personalization.auth import list_columns, list_ids
-from personalization.core import observability
+from personalization.core import environment, observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
+from personalization.engine import backend, campaigns, describing
 from personalization.events import objections
 from personalization.experiments.analysing import Analyst, Clients, Round
 from personalization.experiments.lists import Lists
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 LOG = observability.logger()
+backend.connect(clients.dynamodb, environment, describing.OPERATIONS, campaigns.OPERATIONS)
 MARGIN_MS = 120_000
 """The part of the function's time that is left for verdicts and reports."""
 

@@ -10,6 +10,7 @@ from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.observability import count, logger
 from personalization.core.pacing import TokenBucket
+from personalization.engine import backend, recording
 from personalization.events import erasure_requests, queue
 from personalization.events.delivery import Delivery
 from personalization.shop.records import release_store
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 LOG = logger()
+backend.connect(clients.dynamodb, environment, recording.operations(environment.live_table))
 RELEASES = release_store.Releases(release_store.fetch_release(clients.dynamodb, environment.table))
 LEAVING = erasure_requests.Leaving(erasure_requests.fetch(clients.dynamodb, environment.shopper_events_table))
 MARGIN_MS = 20_000

@@ -4,9 +4,10 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-from personalization.core import observability
+from personalization.core import environment, observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
+from personalization.engine import backend, describing
 from personalization.maintenance.erasure import DeletionJobs, Eraser
 from personalization.runs.store import StateMachine
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 LOG = observability.logger()
+backend.connect(clients.dynamodb, environment, describing.OPERATIONS)
 MARGIN_MS = 60_000
 """The part of the function's time that is left for work other than rewriting files."""
 

@@ -4,10 +4,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.messages import Part, Steps
 from personalization.core.observability import logger
+from personalization.engine import backend, describing
 from personalization.personalize.removal import Left
 from personalization.releases.held_out import steps
 from personalization.releases.held_out.trials import (
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 LOG = logger()
+backend.connect(clients.dynamodb, environment, describing.OPERATIONS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from personalization.auth import list_id_keys, list_ids
 from personalization.auth.list_ids import PLACEMENT, Shown
 from personalization.core import environment, observability
 from personalization.core.aws import clients, errors
+from personalization.engine import answering, backend, files
 from personalization.events import objections, visitors
 from personalization.experiments import assignment
 from personalization.experiments.assignment import Unit
@@ -46,6 +47,13 @@ LIST_ID_KEYS = list_id_keys.ListIdKeys(
 PREDICT = partial(runtime.served, runtime.recommend, clients.runtime_once)
 ACT = partial(runtime.served, runtime.recommend_actions, clients.runtime_once)
 RANK = partial(runtime.served, runtime.rank, clients.runtime_once)
+
+
+backend.connect(
+    clients.dynamodb_once,
+    environment,
+    answering.operations(answering.Sources(files.Store(clients.s3, environment.bucket), environment.live_table)),
+)
 
 
 def look_up(shop: str, ids: Iterable[str], left: float) -> Mapping[str, Mapping[str, str]]:

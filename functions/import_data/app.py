@@ -5,11 +5,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from personalization.core import environment
 from personalization.core.aws import clients, objects
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken
+from personalization.core.names import is_of_engine
 from personalization.core.observability import logger
 from personalization.core.status import ACTIVE
+from personalization.engine import backend, deleting, describing, files, importing
 from personalization.events import dropped_choices
 from personalization.personalize import ensure, metric_attributions
 from personalization.personalize.readiness import Stage, advance
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
 
 LOG = logger()
+STORE = files.Store(clients.s3, environment.bucket)
+backend.connect(
+    clients.dynamodb, environment, describing.OPERATIONS, importing.operations(STORE), deleting.operations(STORE)
+)
 CHOICE_SECONDS = 35.0
 """How long a call applies choices, of the function's minute."""
 
@@ -38,7 +45,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         Broken: a step lacks its resource in the request, or a resource has failed.
     """
     request = ImportRequest.read(event)
-    done = advance(_stages(clients.personalize(), request), request.made)
+    # A new dataset group and a new schema have no ARN by which a call could go to the engine.
+    client = clients.engine() if is_of_engine(request.plan.dataset_group.arn) else clients.personalize()
+    done = advance(_stages(client, request), request.made)
     LOG.info(
         "Step done", steps=request.steps, run=request.plan.run, arn=done.arn, status=done.status, reason=done.reason
     )

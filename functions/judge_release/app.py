@@ -5,16 +5,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.messages import Steps
 from personalization.core.observability import logger
+from personalization.engine import answering, backend, describing, files
 from personalization.releases import judge, probe, report
 from personalization.releases.judge import JudgeRequest, OverrideRequest, RollbackRequest
 from personalization.releases.probe import Clients, ProbeRequest
 from personalization.releases.report import ReportRequest
 
 LOG = logger()
+backend.connect(
+    clients.dynamodb,
+    environment,
+    describing.OPERATIONS,
+    answering.operations(
+        answering.Sources(files.Store(clients.s3, environment.bucket), environment.live_table, answering.PROBE_SECONDS)
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

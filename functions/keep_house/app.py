@@ -5,12 +5,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from personalization.auth import list_id_keys
-from personalization.core import observability
+from personalization.core import environment, observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
+from personalization.engine import backend, deleting, describing, files
 from personalization.maintenance import daily
 
 LOG = observability.logger()
+backend.connect(
+    clients.dynamodb,
+    environment,
+    describing.OPERATIONS,
+    deleting.operations(files.Store(clients.s3, environment.bucket)),
+)
 
 
 def handler(_event: dict[str, Any], _context: object) -> dict[str, object]:

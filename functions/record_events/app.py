@@ -21,6 +21,7 @@ from personalization.core.aws import clients
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.core.problems import Problem
+from personalization.engine import backend, recording
 from personalization.events import attribution, delivery, erasure_requests, models, objections, visitors
 from personalization.events.delivery import Acceptance
 from personalization.events.models import Call, Events, Personalization, Put, Who
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from personalization.auth.hash_key import HashKey
 
 API = Api(environment.metrics)
+backend.connect(clients.dynamodb_once, environment, recording.operations(environment.live_table))
 RELEASES = release_store.Releases(release_store.fetch_release(clients.dynamodb_once, environment.table))
 LEAVING = erasure_requests.Leaving(
     erasure_requests.fetch(clients.dynamodb_once, environment.shopper_events_table, erasure_requests.QUICK_PAGES)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.messages import Part, Steps
 from personalization.core.observability import logger
+from personalization.engine import backend, deleting, describing, files
 from personalization.maintenance import teardown
 from personalization.maintenance.teardown import Clients
 from personalization.personalize import removal
@@ -28,6 +30,12 @@ from personalization.personalize.removal import (
 )
 
 LOG = logger()
+backend.connect(
+    clients.dynamodb,
+    environment,
+    describing.OPERATIONS,
+    deleting.operations(files.Store(clients.s3, environment.bucket)),
+)
 CLIENTS = Clients(
     personalize=clients.personalize,
     dynamodb=clients.dynamodb,

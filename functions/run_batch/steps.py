@@ -23,8 +23,10 @@ from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part, Steps
 from personalization.core.observability import logger
+from personalization.engine import backend, describing
 
 LOG = logger()
+backend.connect(clients.dynamodb, environment, describing.OPERATIONS)
 HASH_KEY = HashKey(clients.secretsmanager, environment.hash_key)
 
 

@@ -3,12 +3,18 @@
 
 from typing import Any
 
+from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.observability import logger
+from personalization.engine import backend, deleting, describing, files, training
 from personalization.personalize.training import train_step
 from personalization.shop.plan import TrainRequest
 
 LOG = logger()
+STORE = files.Store(clients.s3, environment.bucket)
+backend.connect(
+    clients.dynamodb, environment, describing.OPERATIONS, training.operations(STORE), deleting.operations(STORE)
+)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:

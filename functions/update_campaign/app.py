@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.messages import Steps
 from personalization.core.observability import logger
+from personalization.engine import backend, campaigns, describing
 from personalization.personalize import training
 from personalization.releases import promote
 from personalization.releases.probe import Clients
 from personalization.releases.promote import CampaignRequest, ReleaseRequest, RestoreRequest, RetireRequest
 
 LOG = logger()
+backend.connect(clients.dynamodb, environment, describing.OPERATIONS, campaigns.OPERATIONS)
 
 
 @dataclass(frozen=True, slots=True)

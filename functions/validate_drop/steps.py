@@ -8,12 +8,14 @@ from personalization.core import environment, observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected, TooManyRejects
+from personalization.engine import backend, describing
 from personalization.events import objections
 from personalization.ingest import imports
 from personalization.ingest.prepare import Preparation, Services, Sizes
 from personalization.shop.plan import PrepareRequest
 
 LOG = observability.logger()
+backend.connect(clients.dynamodb, environment, describing.OPERATIONS)
 OBJECTIONS = objections.fetch(clients.dynamodb, environment.table)
 HASH_KEY = ImportedHashKey(clients.secretsmanager, environment.hash_key)
 

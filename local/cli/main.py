@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
+from personalization.core.names import Backend
 from personalization.shop import keys
 from table_intake.wording import LANGUAGES, Text
 
@@ -263,6 +264,13 @@ def add_operations(add: Add) -> None:
     logs.add_argument("--lines", type=COUNT, default=50, metavar="N", help="number of last lines; default 50")
     demo = add("demo", "the main job on real data, step by step; stays up until Ctrl-C", "demo", "demo --once")
     demo.add_argument("--once", action="store_true", help="stop everything at the end")
+    demo.add_argument(
+        "--backend",
+        choices=get_args(Backend),
+        default="personalize",
+        help="who trains and answers: Amazon Personalize, for which the embedded engine stands here, or the engine in"
+        " the stack's own functions; default personalize",
+    )
 
 
 def add_storefront(add: Add) -> None:

@@ -16,9 +16,13 @@ from urllib.parse import quote, unquote, urlencode
 
 import boto3
 import urllib3
+from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 from personalization.core.aws.errors import Translating
 from personalization.core.errors import PersonalizationError
+from personalization.core.names import is_of_engine
+from personalization.engine import describing
+from personalization.engine.records import Records
 from personalization.shop.keys import ENDINGS, EXPORT, INCREMENTAL, SETTINGS_FILES, has_ending
 from table_intake.hashing import hash_id
 
@@ -245,18 +249,25 @@ class Client:
         release: Any = self.table.get_item(Key={"shop": shop, "record": "release"}).get("Item")
         if release is None:
             raise LocalError(f"{shop} has no release")
-        personalize = boto3.client("personalize", **access(self.state, engine=True))
         versions = [
-            personalize.describe_solution_version(solutionVersionArn=str(campaign["solutionVersionArn"]))
+            self._told("DescribeSolutionVersion", solutionVersionArn=str(campaign["solutionVersionArn"]))
             for campaign in release["campaigns"].values()
         ]
         began = min(version["solutionVersion"]["creationDateTime"] for version in versions)
         imported = {}
-        for dataset in personalize.list_datasets(datasetGroupArn=str(release["datasetGroupArn"]))["datasets"]:
-            jobs = personalize.list_dataset_import_jobs(datasetArn=dataset["datasetArn"])["datasetImportJobs"]
+        for dataset in self._told("ListDatasets", datasetGroupArn=str(release["datasetGroupArn"]))["datasets"]:
+            jobs = self._told("ListDatasetImportJobs", datasetArn=dataset["datasetArn"])["datasetImportJobs"]
             ended = [job["lastUpdatedDateTime"] for job in jobs if job["status"] == "ACTIVE"]
             imported[dataset["datasetType"].lower()] = bool(ended) and max(ended) <= began
         return [kind for kind in ("items", "users") if not imported.get(kind)]
+
+    def _told(self, operation: str, **parameters: str) -> Any:  # noqa: ANN401 - any answer
+        """Return what a backend says of one of its resources, which the parameters name by its ARN."""
+        if not any(is_of_engine(value) for value in parameters.values()):
+            personalize = boto3.client("personalize", **access(self.state, engine=True))
+            return getattr(personalize, xform_name(operation))(**parameters)
+        dynamodb, table = boto3.client("dynamodb", **access(self.state)), self.table.name
+        return describing.answer(Records(lambda: dynamodb, lambda: table), operation, parameters)
 
     def event_types(self, shop: str) -> list[str]:
         """Return the event types of the interactions that a shop dropped last, as their report has them."""

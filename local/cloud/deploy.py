@@ -21,7 +21,8 @@ from local.cloud import layers, login, resuming
 from local.cloud.environments import LOCAL, REPOSITORY, WAY_OUT, LocalError, Step, python_runtime
 from local.cloud.home import REGION, Home, State, access, client_environment, tail
 
-SOURCES = ("template.yaml", "stacks", "samconfig.toml", "functions", "layers", "table-intake/src", "statemachines")
+_LIBRARIES = ("table-intake/src", "engine/src")
+SOURCES = ("template.yaml", "stacks", "samconfig.toml", "functions", "layers", *_LIBRARIES, "statemachines")
 BUILD = LOCAL / "build"
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 """Statuses from which a stack can be updated."""

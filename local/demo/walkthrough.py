@@ -13,8 +13,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import IO, Any
 
+from personalization.core.names import Backend
 from table_intake.wording import counted, fill
 
 from local.cloud import lifecycle
@@ -31,6 +33,8 @@ from local.terminal.output import Terminal, item_name, run_json
 
 SETTINGS = REPOSITORY / "storefront" / "settings.yaml"
 """The placements of the shop's pages."""
+SHOPS = {"personalize": "demo", "engine": "demo-engine"}
+"""The demo's shops by their backends: a cloud may have both."""
 PAGE = ("home", "home-bought", "home-popular")
 """Those of its front page."""
 EVENTS = ("View", "AddToCart", "Purchase")
@@ -51,7 +55,8 @@ def main(options: Namespace, terminal: Terminal) -> None:
     started = time.perf_counter()
     os.environ.setdefault(lifecycle.TIER, "standard")  # somebody watches, and these baskets gain nothing by a network
     with alone(home) as lock:
-        terminal.heading("The shipped template on a local AWS, with the embedded engine as Amazon Personalize")
+        stands = "as Amazon Personalize" if options.backend == "personalize" else "in its functions"
+        terminal.heading(f"The shipped template on a local AWS, with the embedded engine {stands}")
         before = running(home)
         # A demo that was killed leaves its cloud up, which nobody else has asked for.
         stops = before is None or lock.read() == processes(before)
@@ -67,7 +72,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
             terminal.note(f"watch it on one page: {state.page}")
             with terminal.step("preparing the sample data: groceries, simulated after real shopping patterns"):
                 data = sample_data.prepare(LOCAL / "demo")
-            demo = Demo(Client(state), data, terminal)
+            demo = Demo(Client(state), data, terminal, SHOPS[options.backend], backend=options.backend)
             results = demo.play()
             seconds = time.perf_counter() - started
             if terminal.as_json:
@@ -123,10 +128,12 @@ class Demo:
     client: Client
     data: DemoData
     terminal: Terminal
-    shop: str = "demo"
+    shop: str = SHOPS["personalize"]
     newcomer: str = field(default_factory=lambda: f"new-{datetime.now(UTC):%H%M%S}")
     patience: float = SOON_SECONDS
     """Seconds for which answers may lack something before the demo trains anew."""
+    backend: Backend = "personalize"
+    """Who trains and answers."""
 
     @cached_property
     def household(self) -> str:
@@ -173,7 +180,7 @@ class Demo:
     def fill(self) -> list[Run]:
         """Drop settings and the three files, and follow the runs that handle them to their ends."""
         with self.terminal.step("dropping settings.yaml: what the slots of the shop's pages show"):
-            self.client.drop(self.shop, "settings", SETTINGS)
+            self.client.drop(self.shop, "settings", self.settings())
         self.terminal.heading("Three CSV files dropped into the bucket, interactions last: they begin the training")
         runs: list[Run] = []
         dropped = datetime.now(UTC)
@@ -193,6 +200,15 @@ class Demo:
         elif outcome == "alreadyHandled":
             self.terminal.note("an earlier demo has imported these files and trained on them: its release serves")
         return runs
+
+    def settings(self) -> Path:
+        """Return the file of the shop's settings, with its backend if that is not the usual one."""
+        if self.backend == "personalize":
+            return SETTINGS
+        chosen = LOCAL / "demo" / self.backend / SETTINGS.name
+        chosen.parent.mkdir(parents=True, exist_ok=True)
+        chosen.write_text(f"backend: {self.backend}\n{SETTINGS.read_text()}")
+        return chosen
 
     def drop_files(self) -> list[Upload]:
         """Drop items and users, and interactions when those are claimed: no training lacks items or users."""

@@ -147,7 +147,9 @@ def test_a_segment_that_cannot_be_made_has_its_reason_and_stops_no_other(
         settings=chosen,
     )
     request = PlanRequest(step="plan", shop="demo", run="r")
-    made = batch.plan(Names("retail", "eu-west-1", "123456789012"), "bucket", request, chosen.batch, facts).jobs
+    made = batch.plan(
+        Names(prefix="retail", region="eu-west-1", account="123456789012"), "bucket", request, chosen.batch, facts
+    ).jobs
     assert [(job.name, job.wave) for job in made] == [("fans", 0), ("mail", 1)]
     assert made[0].refused.startswith(reason)
     assert bool(made[0].refused) == bool(reason)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.names import Names, run_hash, shorten
 
-NAMES = Names("retail", "eu-west-1", "123456789012")
+NAMES = Names(prefix="retail", region="eu-west-1", account="123456789012")
 ARN = "arn:aws:personalize:eu-west-1:123456789012"
 PERSONALIZE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,62}")
 shops = st.from_regex(r"[a-z0-9][a-z0-9-]{0,29}", fullmatch=True)
@@ -21,12 +21,16 @@ def test_arns_follow_from_names() -> None:
 
 
 def test_china_has_a_partition_of_its_own() -> None:
-    assert Names("p", "cn-north-1", "1", "aws-cn").schema("items", "0" * 12).arn.startswith("arn:aws-cn:personalize:")
+    assert (
+        Names(prefix="p", region="cn-north-1", account="1", partition="aws-cn")
+        .schema("items", "0" * 12)
+        .arn.startswith("arn:aws-cn:personalize:")
+    )
 
 
 @given(shop=shops, run=st.text(st.characters(codec="utf-8"), min_size=1, max_size=80))
 def test_every_name_fits_personalize(shop: str, run: str) -> None:
-    names = Names("retail-prod", "us-east-1", "123456789012")
+    names = Names(prefix="retail-prod", region="us-east-1", account="123456789012")
     made = [names.import_job(shop, "interactions", run).name, names.event_tracker(shop), names.dataset_group(shop).name]
     made += [
         names.solution_version(shop, "personalized-ranking", run),
@@ -37,7 +41,7 @@ def test_every_name_fits_personalize(shop: str, run: str) -> None:
 
 @given(shop=shops)
 def test_long_lived_resources_are_never_shortened(shop: str) -> None:
-    names = Names("retail-prod", "us-east-1", "123456789012")
+    names = Names(prefix="retail-prod", region="us-east-1", account="123456789012")
     assert names.solution(shop, "personalized-ranking").name == f"retail-prod-{shop}-personalized-ranking"
     assert names.filter(shop, "f" * 20).name == f"retail-prod-{shop}-{'f' * 20}"
 
@@ -60,7 +64,7 @@ SCHEDULED = (
 @pytest.mark.parametrize("settings", ["", "c0de"])
 @pytest.mark.parametrize("shop", ["demo", "a" * 30])
 def test_executions_of_one_schedule_share_no_name(shop: str, settings: str) -> None:
-    names = Names("retail-prod", "us-east-1", "123456789012")
+    names = Names(prefix="retail-prod", region="us-east-1", account="123456789012")
     for made in (
         [names.import_job(shop, "interactions", run, settings).name for run in SCHEDULED],
         [names.solution_version(shop, "personalized-ranking", run, settings) for run in SCHEDULED],

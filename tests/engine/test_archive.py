@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BUCKET = "retail-drops"
-NAMES = names.Names("retail", "us-east-1", "123456789012")
+NAMES = names.Names(prefix="retail", region="us-east-1", account="123456789012")
 NOON = int(datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp())
 DAY = 86_400
 

@@ -86,9 +86,15 @@ def table(aws: "FakePersonalize") -> "DynamoDBClient":
     """The table of shops, and beside it that of what shoppers did since the last fit."""
     from personalization.core.aws import clients
 
-    from tests.handlers.samples import SHOPPER_EVENTS, TABLE
+    from tests.handlers.samples import LIVE, SHOPPER_EVENTS, TABLE
 
     client = clients.dynamodb()
+    client.create_table(
+        TableName=LIVE,
+        KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("p", "s")],
+        BillingMode="PAY_PER_REQUEST",
+    )
     client.create_table(
         TableName=SHOPPER_EVENTS,
         KeySchema=[{"AttributeName": "shopper", "KeyType": "HASH"}, {"AttributeName": "event", "KeyType": "RANGE"}],

@@ -14,6 +14,7 @@ EVENTS = Path(__file__).parents[2] / "events"
 BUCKET = "retail-dropbucket-1a2b3c"
 TABLE = "retail-shops"
 SHOPPER_EVENTS = "retail-shopper-events"
+LIVE = "retail-live"
 
 Event = dict[str, Any]
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from personalization.core import environment
 
-from tests.handlers.samples import BUCKET, SHOPPER_EVENTS, TABLE
+from tests.handlers.samples import BUCKET, LIVE, SHOPPER_EVENTS, TABLE
 
 VARIABLES = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -26,6 +26,7 @@ VARIABLES = {
     "JOIN_STORAGE": "10240",
     "SHOPS_TABLE": TABLE,
     "SHOPPER_EVENTS_TABLE": SHOPPER_EVENTS,
+    "LIVE_TABLE": LIVE,
     "PERSONALIZE_ROLE_ARN": "arn:aws:iam::123456789012:role/retail-personalize",
     "SCHEDULE_GROUP": "retail-schedules",
     "SCHEDULE_ROLE_ARN": "arn:aws:iam::123456789012:role/retail-schedules",

@@ -55,6 +55,8 @@ CHANGES = {
     "CheckPartBytes": 500_000_000,
     "JoinMemory": 5120,
     "JoinStorage": 2048,
+    "EngineMemory": 5120,
+    "AnswerStorage": 4096,
 }
 """What functions with versions are made with, and other values of it."""
 EVERYWHERE = {"PREFIX", "ACCOUNT_ID", "PARTITION"}
@@ -316,11 +318,17 @@ def test_botocore_keeps_the_services_that_the_code_calls() -> None:
     assert set(services) == set(created) == called
 
 
+ENGINE = {"PolarsLayer": {"importing"}, "NumpyLayer": {"training", "container"}, "ScipyLayer": {"training"}}
+"""What the engine's library imports for a module of the room `engine`; engine/tests/test_library.py holds that."""
+
+
 @pytest.mark.parametrize(
     ("layer", "packages"),
     [
         ("PolarsLayer", {"polars", "charset_normalizer", "python_calamine", "backports"}),
         ("NumpyLayer", {"numpy"}),
+        ("ScipyLayer", {"scipy"}),
+        ("EngineLayer", {"personalize_local"}),
         ("TokensLayer", {"joserfc", "cryptography"}),
     ],
 )
@@ -329,7 +337,7 @@ def test_a_function_carries_a_layer_where_it_imports_what_is_in_it(layer: str, p
     graph = grimp.build_graph(
         *packaged, include_external_packages=True, exclude_type_checking_imports=True, cache_dir=None
     )
-    imported = packages & graph.modules
+    imported = packages & graph.modules | {f"personalization.engine.{name}" for name in ENGINE.get(layer, ())}
     importing = {
         name
         for name, folder in FOLDERS.items()
@@ -353,13 +361,20 @@ def test_a_layer_has_the_version_that_is_tested(file: str, packages: tuple[str, 
 
 MOST_BYTES = 250 << 20
 """What a function and its layers may have unpacked: AWS's quotas of Lambda."""
-LAYERS = {"DependenciesLayer": "dependencies", "PolarsLayer": "polars", "NumpyLayer": "numpy", "TokensLayer": "tokens"}
+LAYERS = {
+    "DependenciesLayer": "dependencies",
+    "PolarsLayer": "polars",
+    "NumpyLayer": "numpy",
+    "ScipyLayer": "scipy",
+    "TokensLayer": "tokens",
+}
 
 
 def _unpacked(layer: str) -> int:
     """The bytes of a layer's packages as they are installed here, with bytecode."""
-    if layer.startswith("CoreLayer"):
-        return sum(2 * path.stat().st_size for path in (ROOT / "layers/core").rglob("*.py"))
+    for name, folder in (("CoreLayer", "layers/core"), ("EngineLayer", "engine/src")):
+        if layer.startswith(name):
+            return sum(2 * path.stat().st_size for path in (ROOT / folder).rglob("*.py"))
     (file,) = (file for name, file in LAYERS.items() if layer.startswith(name))
     size = 0
     for package in re.findall(r"^([\w.-]+)==", (ROOT / f"layers/wheels/{file}.txt").read_text(), re.MULTILINE):

@@ -32,9 +32,18 @@ S3 = {
 """The S3 operations that another action allows."""
 SQS = {"ChangeMessageVisibilityBatch": "ChangeMessageVisibility"}
 """The SQS operations that another action allows."""
+DYNAMODB = {"TransactWriteItems": "PutItem"}
+"""The DynamoDB operations that the actions of their parts allow."""
+_MOVES_EVENTS = {"dynamodb:DeleteItem"}
+"""What the engine's transactions have besides: a log-in moves events of its session."""
 BESIDES = {
     # What Lambda itself does with the queue on the function's behalf.
-    "DeliverEventsFunction": {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
+    "DeliverEventsFunction": {
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        *_MOVES_EVENTS,
+    },
     # What Lambda does with the stream and the queue on the function's behalf, and where it says what it gave up.
     "CopyEventsFunction": {
         "dynamodb:DescribeStream",
@@ -58,7 +67,7 @@ BESIDES = {
     "EraseUsersFunction": {"sqs:SendMessage"},
     "AnalyseExperimentsFunction": {"sqs:SendMessage"},
     "GetRecommendationsFunction": {"s3:ListBucket"},
-    "RecordEventsFunction": {"s3:ListBucket"},
+    "RecordEventsFunction": {"s3:ListBucket", *_MOVES_EVENTS},
     "RemoveShopFunction": {"s3:DeleteObjectVersion", "s3:ListBucket"},
     # What Secrets Manager does with the secret's key on the function's behalf.
     "AuthorizeRequestFunction": {"kms:Decrypt"},
@@ -95,7 +104,9 @@ def action(call: Call) -> str:
     """The IAM action that allows a call."""
     service, name = call
     service = "states" if service == "stepfunctions" else service
-    return f"{service.partition('-')[0]}:{ {'s3': S3, 'sqs': SQS}.get(service, {}).get(name, name) }"
+    return (
+        f"{service.partition('-')[0]}:{ {'s3': S3, 'sqs': SQS, 'dynamodb': DYNAMODB}.get(service, {}).get(name, name) }"
+    )
 
 
 @FUNCTIONS
@@ -342,7 +353,8 @@ def test_both_api_functions_read_single_records_of_what_they_need_alone() -> Non
     # Which visitor a user first was, is in the table of users' events.
     tables = {
         "GetRecommendationsFunction": ["ShopsTable.Arn", "ShopperEventsTable.Arn"],
-        "RecordEventsFunction": ["ShopsTable.Arn"],
+        # A log-in of a session, for the engine.
+        "RecordEventsFunction": ["ShopsTable.Arn", "LiveTable.Arn"],
     }
     for function, resources in tables.items():
         (table,) = [

@@ -62,7 +62,7 @@ class Shop:
     @property
     def names(self) -> Names:
         """What this deployment calls the shop's resources."""
-        return Names(PREFIX, "us-east-1", ACCOUNT)
+        return Names(prefix=PREFIX, region="us-east-1", account=ACCOUNT)
 
     @property
     def column(self) -> str:

@@ -40,6 +40,8 @@ class Environment:
     """The table of shops, which holds the release records."""
     shopper_events_table = _Variable("SHOPPER_EVENTS_TABLE", str)
     """The table of users' events since the last fit."""
+    live_table = _Variable("LIVE_TABLE", str)
+    """The table of what users did since the engine's tables were written."""
     role_arn = _Variable("PERSONALIZE_ROLE_ARN", str)
     """The role that Personalize assumes to read the bucket."""
     incremental_bytes = _Variable("INCREMENTAL_IMPORT_BYTES", int)
@@ -95,7 +97,8 @@ class Environment:
     def names(self) -> Names:
         """This deployment's names of resources."""
         get = self.value
-        return Names(get("PREFIX"), get("AWS_REGION"), get("ACCOUNT_ID"), self.variables.get("PARTITION") or "aws")
+        partition = self.variables.get("PARTITION") or "aws"
+        return Names(prefix=get("PREFIX"), region=get("AWS_REGION"), account=get("ACCOUNT_ID"), partition=partition)
 
     @property
     def event_calls_per_second(self) -> float:
@@ -141,6 +144,9 @@ def _once(read: Callable[[Environment], T]) -> Callable[[], T]:
 bucket = _once(lambda environment: environment.bucket)
 table = _once(lambda environment: environment.table)
 shopper_events_table = _once(lambda environment: environment.shopper_events_table)
+engine_names = _once(lambda environment: environment.names.on("engine"))
+"""Returns the names of the engine's resources."""
+live_table = _once(lambda environment: environment.live_table)
 hash_key = _once(lambda environment: environment.names.hash_key)
 list_id_keys = _once(lambda environment: environment.list_id_keys)
 events_queue = _once(lambda environment: environment.events_queue)

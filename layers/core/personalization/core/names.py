@@ -6,8 +6,13 @@ repeated step finds its resource. Only import jobs and solution versions belong 
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
+Backend = Literal["personalize", "engine"]
+"""Who trains and answers: Amazon Personalize, or the engine in the shop's account."""
+ENGINE = "engine"
+"""The service in the ARNs of what the engine has. ARNs begin `arn:<partition>:<service>:`."""
 NAME_LENGTH = 63
 """Characters that Personalize allows in a name."""
 UNVERSIONED = "null"
@@ -25,6 +30,17 @@ class Named:
 
     name: str
     arn: str
+
+
+def is_of_engine(text: str) -> bool:
+    """Return whether a text is the ARN of one of the engine's resources."""
+    parts = text.split(":", 3)
+    return len(parts) > 3 and parts[0] == "arn" and parts[2] == ENGINE
+
+
+def backend_of(arn: str) -> Backend:
+    """Return whose resource an ARN is of."""
+    return "engine" if is_of_engine(arn) else "personalize"
 
 
 def run_hash(run: str) -> str:
@@ -67,7 +83,7 @@ def dataset_arn(group_arn: str, kind: str) -> str:
     return f"{group_arn.replace(':dataset-group/', ':dataset/')}/{kind}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
     """The names and ARNs of all resources of one deployment in one account and region."""
 
@@ -76,10 +92,16 @@ class Names:
     region: str
     account: str
     partition: str = "aws"
+    backend: Backend = "personalize"
+    """Whose resources they are."""
+
+    def on(self, backend: Backend) -> "Names":
+        """Return the names of another backend's resources; the ARNs tell them apart."""
+        return replace(self, backend=backend)
 
     def arn(self, kind: str, resource_id: str) -> str:
         """Return the ARN of a resource: `kind` as Personalize spells it in ARNs, for example `dataset-group`."""
-        return f"arn:{self.partition}:personalize:{self.region}:{self.account}:{kind}/{resource_id}"
+        return f"arn:{self.partition}:{self.backend}:{self.region}:{self.account}:{kind}/{resource_id}"
 
     def recipe_arn(self, recipe: str) -> str:
         """Return the ARN of one of Personalize's own recipes, which have no region and account."""

@@ -94,7 +94,7 @@ class Preparation:
     ) -> None:
         self._s3, self._personalize, self._hash_key = services.s3, services.personalize, services.hash_key
         self._objections = services.objections
-        self._names = names
+        self._deployment = names
         self._bucket = bucket
         self._request = request
         self._sizes = sizes
@@ -115,7 +115,7 @@ class Preparation:
             return retraining.of_shop(
                 self._s3,
                 self._personalize,
-                self._names,
+                self._deployment,
                 request=request.replaced(bucket=self._bucket),
                 wish=request.retrain,
                 lineage=self._lineage,
@@ -163,6 +163,11 @@ class Preparation:
             followed = copies.before.runs if copies.before else ()
             plan = imports.split_into_jobs(plan, self._names, self._bucket, jobs, followed)
         return plan.replaced(left_out=tuple([left_out[part] for part in sorted(left_out)])) if left_out else plan
+
+    @cached_property
+    def _names(self) -> Names:
+        """The names of the backend that the settings choose."""
+        return self._deployment.on(self._settings[0].backend)
 
     @cached_property
     def _drop(self) -> Drop:

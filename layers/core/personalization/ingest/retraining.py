@@ -37,6 +37,7 @@ def of_shop(
     """
     bucket = request.bucket
     settings, remarks = settings_file.settings_that_hold(s3, bucket, wish.shop)
+    names = names.on(settings.backend)
     schema = ensure.dataset_schema(personalize, "interactions", names.dataset(wish.shop, "interactions").arn)
     if schema is None:
         raise Rejected(wish.shop, "there are no interactions to train on: drop them first")

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
+from personalization.core.names import Backend
 from personalization.events.objections import CHOICE
 from personalization.personalize import removal
 from personalization.personalize.removal import (
@@ -70,8 +71,9 @@ def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
 
 
 def groups(shop: str, environment: Environment) -> tuple[str, ...]:
-    """Return the shop's dataset group, and that of a test on held-out time that left one."""
-    return tuple(environment.names.dataset_group(name).arn for name in (shop, label(shop)))
+    """Return the shop's dataset groups of all backends, and those of tests on held-out time that left one."""
+    everywhere = [environment.names.on(backend) for backend in get_args(Backend)]
+    return tuple(names.dataset_group(name).arn for names in everywhere for name in (shop, label(shop)))
 
 
 def forget(clients: Clients, request: ForgetRequest, environment: Environment, now: datetime) -> Forgotten:

@@ -61,6 +61,7 @@ FOLDERS = (
     "aggregates",
     "catalogue",
     "drops",
+    "engine",
     "imports",
     "erasures",
     "evaluations",

@@ -10,6 +10,7 @@ from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part
+from personalization.core.names import backend_of
 from personalization.personalize import training
 from personalization.releases import gate, probe, report, verdicts
 from personalization.releases.held_out.trials import Result
@@ -70,7 +71,8 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     judged = gate.judge_release(plan.gate, new, serving, request.held_out)
     ramping = None
     if plan.gate.ramp:
-        second = environment.names.second_campaign(plan.shop, plan.gate.ramp.recipe)
+        names = environment.names.on(backend_of(plan.dataset_group.arn))
+        second = names.second_campaign(plan.shop, plan.gate.ramp.recipe)
         runs = ramping_run(aws.table, table, plan.shop, plan.run, now)
         rival = compared(aws.table, table, plan.shop, plan.gate.ramp.recipe, now)
         ramping = Ramping(Resource(name=second.name, arn=second.arn), runs, rival)

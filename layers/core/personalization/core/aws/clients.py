@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from personalization.core import environment
 from personalization.core.aws.errors import Translating
+from personalization.core.aws.routing import Routed
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -53,8 +54,8 @@ _MAKING = Lock()
 
 
 def _translating(**created: Any) -> None:  # noqa: ANN401 - as botocore calls it
-    """Let a class of clients raise our errors."""
-    created["base_classes"].insert(0, Translating)
+    """Let a class of clients raise our errors, and let another than AWS answer some of its calls."""
+    created["base_classes"][:0] = [Translating, Routed]
 
 
 @cache
@@ -65,20 +66,24 @@ def session() -> "Session":
     return made
 
 
-def _client(service: str, config: Config) -> Any:  # noqa: ANN401 - of any service
-    """Return a function that creates a client on its first call."""
+def _client(service: str, config: Config, *, routed: bool = False) -> Any:  # noqa: ANN401 - of any service
+    """Return a function that creates a client on its first call; where it is `routed`, see `routing.Routed`."""
 
     @cache
     def made() -> Any:  # noqa: ANN401 - of any service
         # Two threads would make two sessions, which is most of the work, and a session is for one of them at a time.
         with _MAKING:
-            return session().create_client(service, config=config)
+            client: Any = session().create_client(service, config=config)
+            client.routed = routed
+            return client
 
     _MADE.append(made)
     return made
 
 
 personalize: "Callable[[], PersonalizeClient]" = _client("personalize", _STEP)
+engine: "Callable[[], PersonalizeClient]" = _client("personalize", _STEP, routed=True)
+"""Personalize's control plane, all of whose calls the engine answers."""
 s3: "Callable[[], S3Client]" = _client("s3", _STEP)
 s3_once: "Callable[[], S3Client]" = _client("s3", _TABLE)
 """S3, bounded for serving."""

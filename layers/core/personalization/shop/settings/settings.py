@@ -14,9 +14,20 @@ from table_intake.settings.files import Timezone
 from table_intake.wording import LANGUAGES, Language, Text
 
 from personalization.core.errors import Rejected
+from personalization.core.names import Backend
 from personalization.shop.filters import NOT_PURCHASED
 from personalization.shop.records.release import BASELINE
-from personalization.shop.settings import actions, batch, campaigns, gate, lists, placements, recommenders, training
+from personalization.shop.settings import (
+    actions,
+    backend,
+    batch,
+    campaigns,
+    gate,
+    lists,
+    placements,
+    recommenders,
+    training,
+)
 from personalization.shop.settings.attribution import MetricAttribution
 from personalization.shop.settings.batch import Batch
 from personalization.shop.settings.campaigns import CAMPAIGN_QUOTA, CampaignSettings, mapping, switched_off
@@ -78,6 +89,8 @@ class ShopSettings(TableSettings, BaseModel):
 
     language: Language = "en"
     """The language of reports and pages: en or ko."""
+    backend: Annotated[Backend, Field(exclude_if=partial(eq, "personalize"))] = "personalize"
+    """Who trains and answers: Amazon Personalize, or the engine in the shop's own account."""
     recipes: Annotated[tuple[RecipeAlias, ...], Field(min_length=1)] = RECIPES
     """The trained recipes; see `deployed`."""
     filters: dict[FilterName, Annotated[str, StringConstraints(min_length=1, max_length=2500)]] = {
@@ -246,6 +259,7 @@ def parse(key: str, text: str) -> ShopSettings:
     problems += recommenders.find_errors(given) + campaigns.find_errors(given, recipes)
     problems += actions.find_errors(given, recipes) + _quota_errors(given, recipes)
     problems += training.find_errors(given, recipes) + lists.find_errors(given, recipes)
+    problems += backend.find_errors(given, recipes)
     problems += batch.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
     if problems:
         raise Rejected(key, _said(Text.joined("; ", problems), given.get("language")))

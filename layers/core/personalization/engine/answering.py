@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recommend and rank: the operations of the runtime's API."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.errors import RetryLater
+from personalization.engine import files
+from personalization.engine.backend import Account, Operation, Refused
+from personalization.engine.live import LiveTable
+from personalization.engine.records import Members
+
+if TYPE_CHECKING:
+    from personalize_local import library
+
+    from personalization.engine.container import Answering
+
+WAIT_SECONDS = 0.5
+"""How long a user's request waits for a model that its container does not have yet."""
+PROBE_SECONDS = 120.0
+"""How long the request of a probe does."""
+_NOBODY = "\0"
+"""Added to an id, it is nobody's: tables know nothing of who was erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What answers are made from, beside the records."""
+
+    store: files.Store
+    live_table: Callable[[], str]
+    """The table of what came since the tables were written."""
+    wait: float = WAIT_SECONDS
+    """Seconds that a request waits for a model that its container does not have yet."""
+
+
+def _answer(operation: str, sources: Sources, account: Account, parameters: Mapping[str, Any]) -> Members:
+    # A function whose shops are on Amazon Personalize starts without numpy.
+    from personalize_local import library  # noqa: PLC0415
+
+    from personalization.engine.container import container  # noqa: PLC0415
+
+    here, request = container(account, sources.store), dict(parameters)
+    answering = here.answering(str(request.pop("campaignArn", "")), sources.wait)
+    try:
+        live = _live(sources, account, answering, request)
+        more: dict[str, Any] = {"live": live, "filters": here.filter, "now": account.clock()}
+        if operation == "GetRecommendations":
+            return answering.recommender.get_recommendations(request, **more)
+        if operation == "GetPersonalizedRanking":
+            return answering.recommender.get_personalized_ranking(request, **more)
+        return answering.recommender.get_action_recommendations(request, **more)
+    except library.Refused as error:
+        raise Refused(error.code, error.message) from None
+
+
+def _live(sources: Sources, account: Account, answering: "Answering", request: dict[str, Any]) -> "library.Live":
+    """Return what the user of a request did since the training; of who was erased, the request names nobody."""
+    from personalize_local import library  # noqa: PLC0415 - as above
+
+    user_id = request.get("userId")
+    if not user_id:
+        return library.Live()
+    try:
+        user = LiveTable(account.dynamodb(), sources.live_table()).of_user(answering.group, user_id, answering.cut)
+    except RetryLater:
+        # What was learned of the user before is better than bestsellers.
+        return library.Live()
+    if user.leaving or user.erased > answering.imported_at * 1000:
+        request["userId"] = user_id + _NOBODY
+    if user.leaving:
+        return library.Live()
+    events = [
+        library.StreamedEvent(
+            session_id=user_id,
+            event_type=event.event_type,
+            sent_at=event.at,
+            event_id=event.event_id,
+            user_id=request["userId"],
+            item_id=event.item_id,
+            event_value=event.event_value,
+        )
+        for event in user.events
+    ]
+    put = user.properties
+    attributes = library.columns(put, answering.users) if put is not None and answering.users else None
+    return library.Live(events=events, user=attributes)
+
+
+def operations(sources: Sources) -> Mapping[str, Operation]:
+    """Return the operations of functions that answer."""
+    names = ("GetRecommendations", "GetPersonalizedRanking", "GetActionRecommendations")
+    return {name: partial(_answer, name, sources) for name in names}

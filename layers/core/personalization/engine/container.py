@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answer in a function: from models and tables on its disk, and from what the user did since.
+
+A container holds what it answers from. When a campaign serves another version, or an import brings other tables, the
+container fetches them beside what it has, and answers from that until they are there. Lambda freezes a container
+between requests: a fetch goes on while requests come.
+"""
+
+import json
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from personalize_local import library
+
+from personalization.core.errors import Broken, PersonalizationError, RetryLater
+from personalization.engine import files
+from personalization.engine.backend import Account
+from personalization.engine.describing import required
+from personalization.engine.making import group_name
+
+REMEMBER_SECONDS = 20.0
+"""How long a container uses what it read of a campaign before it reads it again."""
+MOST_CAMPAIGNS = 50
+"""Campaigns that a container knows; the one that was asked longest ago goes first."""
+_UNREAD = ("rows.parquet",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What a campaign answers from; two that are equal give the same answers."""
+
+    model: str
+    """The folder of its version's model."""
+    tables: tuple[tuple[str, str], ...]
+    """Dataset types, with the folders of the group's tables."""
+    schemas: tuple[tuple[str, str], ...]
+    """Dataset types, with their Avro JSON."""
+    config: str
+    """The campaign's configuration as JSON."""
+    group: str
+    """The name of the dataset group."""
+    imported_at: float
+    """When the oldest of the tables was imported, in seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """A model with its tables, ready to answer."""
+
+    recommender: library.Recommender
+    group: str
+    """The name of its dataset group."""
+    imported_at: float
+    """When the oldest of the tables was imported, in seconds since 1970."""
+    cut: int
+    """Until when, in milliseconds, its training has taken over what came."""
+    users: str
+    """The schema of users; empty where the shop has none."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Campaign:
+    """What a container has of a campaign."""
+
+    read_at: float = float("-inf")
+    wanted: Served | None = None
+    answers_from: tuple[Served, Answering] | None = None
+    fetch: threading.Thread | None = None
+    failure: PersonalizationError | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Container:
+    """What one container answers from, of all campaigns that it is asked for."""
+
+    def __init__(self, account: Account, store: files.Store, root: Path) -> None:
+        self._account = account
+        self._disk = files.Disk(root, store)
+        self._campaigns: dict[str, _Campaign] = {}
+        self._filters: dict[str, library.Filter] = {}
+        self._lock = threading.Lock()
+
+    def answering(self, arn: str, wait: float) -> Answering:
+        """Return what answers for a campaign: as it serves now, or while that is being fetched, as it served before.
+
+        Raises:
+            Refused: there is no such campaign.
+            RetryLater: the container has nothing of it yet.
+        """
+        campaign = self._campaign(arn)
+        with campaign.lock:
+            self._look(arn, campaign)
+            fetch = self._begun(arn, campaign)
+        if fetch and campaign.answers_from is None:
+            fetch.join(wait)
+        if campaign.answers_from is None:
+            raise campaign.failure or RetryLater(arn, "its model is still being fetched")
+        return campaign.answers_from[1]
+
+    def filter(self, arn: str) -> library.Filter:
+        """Return a filter, whose expression never changes.
+
+        Raises:
+            library.Refused: there is no such filter.
+        """
+        if arn not in self._filters:
+            members = self._account.records.get("filter", arn, stale=True)
+            if members is None:
+                raise library.Refused("ResourceNotFoundException", f"Resource with Arn {arn} does not exist.")
+            self._filters[arn] = library.Filter.from_json(members["_parsed"])
+        return self._filters[arn]
+
+    def _campaign(self, arn: str) -> _Campaign:
+        with self._lock:
+            campaign = self._campaigns.pop(arn, None) or _Campaign()
+            self._campaigns[arn] = campaign
+            while len(self._campaigns) > MOST_CAMPAIGNS:
+                del self._campaigns[next(iter(self._campaigns))]
+            return campaign
+
+    def _look(self, arn: str, campaign: _Campaign) -> None:
+        """Read what a campaign serves, if that was long ago; while the table does not answer, the old state stands."""
+        now = self._account.clock()
+        if now < campaign.read_at + REMEMBER_SECONDS:
+            return
+        try:
+            campaign.wanted = self._served(arn)
+        except RetryLater:
+            if campaign.wanted is None:
+                raise
+        campaign.read_at = now
+
+    def _served(self, arn: str) -> Served:
+        described = required(self._account.records, "campaign", arn)
+        version = required(self._account.records, "solutionVersion", described["solutionVersionArn"])
+        datasets = list(self._account.records.listed("dataset", datasetGroupArn=version["datasetGroupArn"]))
+        schemas = {
+            dataset["datasetType"]: required(self._account.records, "schema", dataset["schemaArn"])
+            for dataset in datasets
+        }
+        return Served(
+            model=version["_folder"],
+            tables=tuple(
+                sorted((dataset["datasetType"], dataset["_folder"]) for dataset in datasets if "_folder" in dataset)
+            ),
+            schemas=tuple(sorted((kind, schema["schema"]) for kind, schema in schemas.items())),
+            config=json.dumps(described.get("campaignConfig") or {}),
+            group=group_name(version["datasetGroupArn"]),
+            imported_at=min((dataset["_at"] for dataset in datasets if "_at" in dataset), default=0.0),
+        )
+
+    def _begun(self, arn: str, campaign: _Campaign) -> threading.Thread | None:
+        """Begin to fetch what a campaign serves, unless the container has it or is at it; return the fetch."""
+        wanted = campaign.wanted
+        if wanted is None or (campaign.answers_from and campaign.answers_from[0] == wanted):
+            return None
+        if campaign.fetch is None or not campaign.fetch.is_alive():
+            campaign.failure = None
+            campaign.fetch = threading.Thread(target=self._open, args=(arn, campaign, wanted), daemon=True)
+            campaign.fetch.start()
+        return campaign.fetch
+
+    def _open(self, arn: str, campaign: _Campaign, wanted: Served) -> None:
+        try:
+            model = library.open_model(self._disk.fetched(wanted.model))
+            data = self._data(wanted.tables)
+            recommender = library.Recommender(
+                model, data, arn=arn, schemas=dict(wanted.schemas), config=json.loads(wanted.config)
+            )
+        except PersonalizationError as error:
+            campaign.failure = error
+        except library.Refused as error:
+            campaign.failure = Broken(wanted.model, error.message)
+        except OSError as error:
+            campaign.failure = RetryLater(arn, f"the disk does not take its model: {error.strerror}")
+            self._make_room(arn)
+        else:
+            cut, schemas = int(model.notes.get("cut", 0)), dict(wanted.schemas)
+            answering = Answering(
+                recommender=recommender,
+                group=wanted.group,
+                imported_at=wanted.imported_at,
+                cut=cut,
+                users=schemas.get("USERS", ""),
+            )
+            campaign.answers_from = (wanted, answering)
+            self._tidy()
+
+    def _data(self, tables: tuple[tuple[str, str], ...]) -> library.Data:
+        """Return tables, which the campaigns of a dataset group share."""
+        with self._lock:
+            for held in self._campaigns.values():
+                if held.answers_from and held.answers_from[0].tables == tables:
+                    return held.answers_from[1].recommender.data
+        return library.open_tables({kind: self._disk.fetched(folder, but=_UNREAD) for kind, folder in tables})
+
+    def _make_room(self, arn: str) -> None:
+        """Forget the campaign that was asked longest ago, other than this one."""
+        with self._lock:
+            oldest = next((other for other in self._campaigns if other != arn), None)
+            if oldest:
+                del self._campaigns[oldest]
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove folders from the disk that no campaign answers from, or is about to."""
+        with self._lock:
+            states = [
+                served
+                for campaign in self._campaigns.values()
+                for served in (campaign.wanted, campaign.answers_from[0] if campaign.answers_from else None)
+                if served
+            ]
+        self._disk.keep_only(
+            {served.model for served in states} | {folder for served in states for _, folder in served.tables}
+        )
+
+
+@cache
+def container(account: Account, store: files.Store) -> Container:
+    """Return what this container answers from."""
+    return Container(account, store, Path(tempfile.mkdtemp(prefix="engine-")))

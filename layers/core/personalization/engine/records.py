@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The records of the engine's resources, in the table of shops: what AWS's describe operations answer, by ARN."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from personalization.shop.records import release_store
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+OWNER = "~engine"
+"""The partition of the records; no shop can have this name."""
+_TIMES = ("creationDateTime", "lastUpdatedDateTime")
+Members = dict[str, Any]
+"""Members of a resource by the names of AWS's API; times are seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records of one deployment; the client and the table's name come on first use."""
+
+    client: "Callable[[], DynamoDBClient]"
+    table: Callable[[], str]
+
+    def get(self, kind: str, arn: str, *, stale: bool = False) -> Members | None:
+        """Return a resource's members, or None if there is no such resource.
+
+        Args:
+            kind: the member of the API's answers that has such a resource, for example `solutionVersion`.
+            arn: its ARN.
+            stale: whether an eventually consistent read will do, at half the price.
+        """
+        record = release_store.get(self.client(), self.table(), OWNER, _sort_key(kind, arn), stale=stale)
+        return json.loads(record["body"]) if record else None
+
+    def listed(self, kind: str, **having: object) -> Iterator[Members]:
+        """Yield the members of the resources of a kind that have some values of members."""
+        for record in release_store.query_prefix(self.client(), self.table(), OWNER, f"{kind}#"):
+            members = json.loads(record["body"])
+            if having.items() <= members.items():
+                yield members
+
+
+def create(records: Records, kind: str, arn: str, members: Members) -> bool:
+    """Store a new resource; return False if it is there already."""
+    return release_store.put_if(
+        records.client(),
+        records.table(),
+        _record(kind, arn, members),
+        "attribute_not_exists(#shop)",
+        names={"#shop": "shop"},
+    )
+
+
+def put(records: Records, kind: str, arn: str, members: Members) -> None:
+    """Store a resource, replacing an earlier state."""
+    release_store.put(records.client(), records.table(), _record(kind, arn, members))
+
+
+def delete(records: Records, kind: str, arn: str) -> None:
+    """Delete a resource's record, if it exists."""
+    release_store.delete(records.client(), records.table(), OWNER, _sort_key(kind, arn))
+
+
+def _record(kind: str, arn: str, members: Members) -> dict[str, str]:
+    return {"shop": OWNER, "record": _sort_key(kind, arn), "body": json.dumps(members)}
+
+
+def _sort_key(kind: str, arn: str) -> str:
+    return f"{kind}#{arn.rpartition(':')[2]}"
+
+
+def shown(members: Mapping[str, Any]) -> Members:
+    """Return members as the API shows them: with times, and without what only the engine reads."""
+    return {
+        name: datetime.fromtimestamp(value, UTC) if name in _TIMES else value
+        for name, value in members.items()
+        if not name.startswith("_")
+    }

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make solutions, and train them: a solution version has its model in the bucket before it is answered."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from personalization.engine import files, records
+from personalization.engine.backend import Account, Operation, Refused
+from personalization.engine.describing import required, schemas
+from personalization.engine.making import arn_of, change, create, folder_of, group_name
+from personalization.engine.records import Members
+
+_UNREAD = ("rows.parquet",)
+"""What a table has for later imports alone."""
+_OF_SOLUTION = ("solutionConfig", "eventType", "performHPO", "performAutoML", "recipeArn", "datasetGroupArn")
+VERSIONS = 10
+"""The newest solution versions of a solution whose models are kept, beside those that campaigns serve."""
+
+
+def _create_solution(account: Account, parameters: Mapping[str, Any]) -> Members:
+    from personalize_local import library  # noqa: PLC0415 - what only the engine's shops need
+
+    group = parameters["datasetGroupArn"]
+    required(account.records, "datasetGroup", group)
+    texts = schemas(account.records, group)
+    try:
+        library.check_solution(parameters, texts)
+    except library.Refused as error:
+        raise Refused(error.code, error.message) from None
+    # A solution never trains on columns that came after it.
+    columns = {
+        kind: [field["name"] for field in json.loads(text)["fields"]]
+        for kind, text in texts.items()
+        if kind in {"USERS", "ITEMS"}
+    }
+    members = {**parameters, "_columns": columns}
+    return create(account, "solution", arn_of(account, "solution", parameters["name"]), members)
+
+
+def _update_solution(account: Account, parameters: Mapping[str, Any]) -> Members:
+    arn = parameters["solutionArn"]
+    before, changes = required(account.records, "solution", arn), dict(parameters)
+    config = changes.pop("solutionUpdateConfig", {})
+    return change(
+        account, "solution", arn, {**changes, "solutionConfig": {**before.get("solutionConfig", {}), **config}}
+    )
+
+
+def _train(store: files.Store, account: Account, parameters: Mapping[str, Any]) -> Members:
+    """Train a version of a solution on what its dataset group has now.
+
+    The version's name decides on its ARN and on the folder of its model, so that a repetition after a kill finds both.
+    """
+    from personalize_local import library  # noqa: PLC0415 - what only the engine's shops need
+
+    solution = required(account.records, "solution", parameters["solutionArn"])
+    mode = parameters.get("trainingMode", "FULL")
+    if mode != "FULL":
+        raise Refused("InvalidInputException", f"trainingMode {mode}: the engine trains in full")
+    last = hashlib.sha256(parameters["name"].encode()).hexdigest()[:8]
+    arn = f"{parameters['solutionArn']}/{last}"
+    if account.records.get("solutionVersion", arn):
+        raise Refused("ResourceAlreadyExistsException", f"Another resource with Arn {arn} already exists.")
+    folder = f"{folder_of(account, group_name(solution['datasetGroupArn']))}models/{solution['name']}/{last}/"
+    members: Members = {name: solution[name] for name in _OF_SOLUTION if name in solution}
+    members |= {"name": parameters["name"], "solutionArn": parameters["solutionArn"], "trainingMode": mode}
+    members |= {"trainingType": "MANUAL", "_folder": folder}
+    began, failure = account.clock(), ""
+    try:
+        members |= _model(store, account, solution, folder)
+    except library.Refused as error:
+        failure = error.message
+    members["trainingHours"] = round((account.clock() - began) / 3600, 6)
+    answer = create(account, "solutionVersion", arn, members, failure)
+    version = required(account.records, "solutionVersion", arn)
+    shown = ("solutionVersionArn", "status", "creationDateTime", "lastUpdatedDateTime")
+    change(
+        account,
+        "solution",
+        parameters["solutionArn"],
+        {"latestSolutionVersion": {name: version[name] for name in shown}},
+    )
+    _forget_old(store, account, parameters["solutionArn"])
+    return answer
+
+
+def _model(store: files.Store, account: Account, solution: Mapping[str, Any], folder: str) -> Members:
+    """Train into a folder of the bucket; return the members that tell of it."""
+    from personalize_local import library  # noqa: PLC0415 - what only the engine's shops need
+
+    datasets = account.records.listed("dataset", datasetGroupArn=solution["datasetGroupArn"])
+    tables = {dataset["datasetType"]: dataset["_folder"] for dataset in datasets if "_folder" in dataset}
+    with tempfile.TemporaryDirectory(prefix="train-") as scratch:
+        disk = files.Disk(Path(scratch), store)
+        folders = {kind: disk.fetched(table, but=_UNREAD) for kind, table in tables.items()}
+        target = Path(scratch) / "model"
+        members = {name: value for name, value in solution.items() if not name.startswith("_")}
+        outcome = library.train(folders, {**members, "columns": solution["_columns"]}, target)
+        files.upload(store, folder, target)
+    return {"_metrics": dict(outcome.metrics), "_tables": tables}
+
+
+def _forget_old(store: files.Store, account: Account, solution: str) -> None:
+    """Delete the models of old versions; their records go too, as no release can return to them."""
+    served = {campaign["solutionVersionArn"] for campaign in account.records.listed("campaign")}
+    versions = sorted(
+        account.records.listed("solutionVersion", solutionArn=solution),
+        key=lambda version: -version["creationDateTime"],
+    )
+    for version in versions[VERSIONS:]:
+        if version["solutionVersionArn"] not in served:
+            files.delete(store, version["_folder"])
+            records.delete(account.records, "solutionVersion", version["solutionVersionArn"])
+
+
+def operations(store: files.Store) -> Mapping[str, Operation]:
+    """Return the operations of functions that train into a bucket."""
+    return {
+        "CreateSolution": _create_solution,
+        "UpdateSolution": _update_solution,
+        "CreateSolutionVersion": partial(_train, store),
+    }

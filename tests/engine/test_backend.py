@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine as a backend, through the clients of the functions: what AWS's API does, done in the account."""
+
+import csv
+import io
+import json
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from personalization.core import environment
+from personalization.core.aws import clients
+from personalization.core.errors import Missing, PersonalizationError, Rejected
+from personalization.engine import (
+    answering,
+    backend,
+    campaigns,
+    deleting,
+    describing,
+    files,
+    importing,
+    recording,
+    training,
+)
+
+from tests.handlers.samples import BUCKET
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_personalize.literals import ImportModeType
+    from mypy_boto3_s3 import S3Client
+
+    from tests.handlers.fakes import FakePersonalize
+
+ARN = "arn:aws:engine:us-east-1:123456789012"
+GROUP = f"{ARN}:dataset-group/retail-engine"
+RECIPE = "arn:aws:personalize:::recipe/aws-"
+STORE = files.Store(clients.s3, environment.bucket)
+TABLES = (
+    describing.OPERATIONS,
+    importing.operations(STORE),
+    training.operations(STORE),
+    campaigns.OPERATIONS,
+    deleting.operations(STORE),
+    answering.operations(answering.Sources(STORE, environment.live_table, 30.0)),
+    recording.operations(environment.live_table),
+)
+ITEMS = 40
+FIELDS: dict[str, list[dict[str, object]]] = {
+    "INTERACTIONS": [
+        {"name": "USER_ID", "type": "string"},
+        {"name": "ITEM_ID", "type": "string"},
+        {"name": "TIMESTAMP", "type": "long"},
+        {"name": "EVENT_TYPE", "type": "string"},
+    ],
+    "ITEMS": [
+        {"name": "ITEM_ID", "type": "string"},
+        {"name": "GENRE", "type": ["null", "string"], "categorical": True},
+    ],
+}
+
+
+pytestmark = pytest.mark.usefixtures("table")
+
+
+@pytest.fixture(scope="module")
+def engine(aws: "FakePersonalize") -> "PersonalizeClient":
+    """A control plane all of whose calls the engine answers, in an account without any of its resources."""
+    assert not aws.operations()
+    backend.connect(clients.dynamodb, environment, *TABLES)
+    return clients.engine()
+
+
+@pytest.fixture(scope="module")
+def shop(engine: "PersonalizeClient", _bucket: "S3Client") -> "PersonalizeClient":
+    """A dataset group with interactions, items and a filter."""
+    engine.create_dataset_group(name="retail-engine")
+    for kind, text in (("INTERACTIONS", interactions(1200)), ("ITEMS", items())):
+        imported(engine, kind, text, "first")
+    engine.create_event_tracker(name="retail-engine-events", datasetGroupArn=GROUP)
+    expression = 'INCLUDE ItemID WHERE Items.GENRE IN ("g1")'
+    engine.create_filter(name="retail-engine-g1", datasetGroupArn=GROUP, filterExpression=expression)
+    return engine
+
+
+def interactions(rows: int, start: int = 0) -> str:
+    """A history of 60 users, in which each item is followed by the one after it."""
+    chance = random.Random(7)  # noqa: S311 - rows
+    lines = [["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"]]
+    for row in range(start, start + rows):
+        item = (chance.randrange(ITEMS // 2) + row) % ITEMS
+        lines.append([f"u{row % 60}", f"i{item}", str(1_700_000_000 + row * 60), "Purchase"])
+    return written(lines)
+
+
+def items() -> str:
+    return written([["ITEM_ID", "GENRE"], *([f"i{item}", f"g{item % 4}"] for item in range(ITEMS))])
+
+
+def written(lines: list[list[str]]) -> str:
+    target = io.StringIO()
+    csv.writer(target, lineterminator="\n").writerows(lines)
+    return target.getvalue()
+
+
+def imported(engine: "PersonalizeClient", kind: str, text: str, job: str, mode: "ImportModeType" = "FULL") -> str:
+    """Import a file, into a dataset that is made where there is none; return the job's ARN."""
+    name, dataset = f"retail-{kind.lower()}", f"{ARN}:dataset/retail-engine/{kind}"
+    namespace = "com.amazonaws.personalize.schema"
+    schema = {"type": "record", "name": kind.title(), "namespace": namespace, "fields": FIELDS[kind], "version": "1.0"}
+    try:
+        engine.describe_dataset(datasetArn=dataset)
+    except Missing:
+        engine.create_schema(name=name, schema=json.dumps(schema))
+        engine.create_dataset(name=name, schemaArn=f"{ARN}:schema/{name}", datasetGroupArn=GROUP, datasetType=kind)
+    clients.s3().put_object(Bucket=BUCKET, Key=f"imports/engine/{job}/{kind}/part-0.csv", Body=text.encode())
+    return engine.create_dataset_import_job(
+        jobName=f"{name}-{job}",
+        datasetArn=dataset,
+        dataSource={"dataLocation": f"s3://{BUCKET}/imports/engine/{job}/{kind}/"},
+        roleArn="arn:aws:iam::123456789012:role/personalize",
+        importMode=mode,
+    )["datasetImportJobArn"]
+
+
+def trained(engine: "PersonalizeClient", recipe: str, version: str = "v1") -> str:
+    """Train a recipe, whose solution is made where there is none; return the version's ARN."""
+    name = f"retail-engine-{recipe}"
+    solution = f"{ARN}:solution/{name}"
+    try:
+        engine.describe_solution(solutionArn=solution)
+    except Missing:
+        engine.create_solution(name=name, datasetGroupArn=GROUP, recipeArn=f"{RECIPE}{recipe}")
+    return engine.create_solution_version(name=f"{name}-{version}", solutionArn=solution)["solutionVersionArn"]
+
+
+@pytest.fixture(scope="module")
+def campaign(shop: "PersonalizeClient") -> str:
+    version = trained(shop, "similar-items")
+    return shop.create_campaign(name="retail-engine-similar", solutionVersionArn=version)["campaignArn"]
+
+
+def test_a_table_a_model_and_a_campaign_make_answers(shop: "PersonalizeClient", campaign: str) -> None:
+    answer = clients.runtime().get_recommendations(campaignArn=campaign, itemId="i3", userId="u1", numResults=5)
+    assert len({item["itemId"] for item in answer["itemList"]} - {"i3"}) == 5
+    chosen = clients.runtime().get_recommendations(
+        campaignArn=campaign, itemId="i3", userId="u1", numResults=5, filterArn=f"{ARN}:filter/retail-engine-g1"
+    )
+    assert {int(item["itemId"][1:]) % 4 for item in chosen["itemList"]} == {1}
+    version = shop.describe_campaign(campaignArn=campaign)["campaign"]["solutionVersionArn"]
+    assert set(shop.get_solution_metrics(solutionVersionArn=version)["metrics"]) >= {"coverage"}
+
+
+@pytest.mark.usefixtures("campaign")
+def test_an_acknowledged_event_is_in_the_next_answer_and_counts_for_filters(shop: "PersonalizeClient") -> None:
+    version = trained(shop, "user-personalization")
+    campaign = shop.create_campaign(name="retail-engine-personal", solutionVersionArn=version)["campaignArn"]
+    expression = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'
+    bought = shop.create_filter(name="retail-engine-bought", datasetGroupArn=GROUP, filterExpression=expression)
+
+    def listed() -> list[str]:
+        answer = clients.runtime().get_recommendations(
+            campaignArn=campaign, userId="newcomer", numResults=5, filterArn=bought["filterArn"]
+        )
+        return [item["itemId"] for item in answer["itemList"]]
+
+    before = listed()
+    event: Any = {"eventType": "Purchase", "itemId": before[0], "sentAt": 1_700_100_000, "eventId": "e1"}
+    for _ in range(2):
+        clients.events().put_events(
+            trackingId="engine:retail-engine", userId="newcomer", sessionId="s1", eventList=[event]
+        )
+    after = listed()
+    assert before[0] not in after
+    assert after != before[1:]
+    assert len(after) == 5
+
+
+def test_events_for_nobody_are_refused(shop: "PersonalizeClient") -> None:
+    assert shop.list_dataset_groups()["datasetGroups"]
+    event: Any = {"eventType": "View", "itemId": "i1", "sentAt": 1_700_100_000}
+    with pytest.raises(Rejected, match="does not exist"):
+        clients.events().put_events(trackingId="engine:retail-other", sessionId="s1", eventList=[event])
+
+
+def test_what_is_made_twice_is_refused_and_made_once(shop: "PersonalizeClient") -> None:
+    solution = f"{ARN}:solution/retail-engine-similar-items"
+    before = shop.list_solution_versions(solutionArn=solution)["solutionVersions"]
+    arn = before[0]["solutionVersionArn"]
+    repetitions: list[Callable[[], object]] = [
+        lambda: trained(shop, "similar-items"),
+        lambda: imported(shop, "ITEMS", items(), "first"),
+        lambda: shop.create_campaign(name="retail-engine-similar", solutionVersionArn=arn),
+    ]
+    for again in repetitions:
+        with pytest.raises(PersonalizationError, match="ResourceAlreadyExistsException"):
+            again()
+    assert shop.list_solution_versions(solutionArn=solution)["solutionVersions"] == before
+
+
+def test_an_import_that_is_killed_before_its_record_adds_its_rows_once(
+    shop: "PersonalizeClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported(shop, "INTERACTIONS", interactions(1200), "again")
+    rows = interactions(1000, start=2000)
+    with monkeypatch.context() as killed:
+        killed.setattr(importing, "create", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            imported(shop, "INTERACTIONS", rows, "more", "INCREMENTAL")
+    job = imported(shop, "INTERACTIONS", rows, "more", "INCREMENTAL")
+    assert shop.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"]["status"] == "ACTIVE"
+    folder = f"engine/engine/tables/INTERACTIONS/{job.rpartition('/')[2]}/"
+    facts = json.loads(clients.s3().get_object(Bucket=BUCKET, Key=f"{folder}facts.json")["Body"].read())
+    assert facts["rows"] == 2200
+
+
+def test_rows_that_are_refused_fail_the_job_with_their_reason(shop: "PersonalizeClient") -> None:
+    job = imported(shop, "INTERACTIONS", interactions(10), "few")
+    described = shop.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"]
+    assert described["status"] == "CREATE FAILED"
+    assert "1000" in described["failureReason"]
+
+
+@pytest.mark.usefixtures("campaign")
+def test_what_others_refer_to_stays(shop: "PersonalizeClient") -> None:
+    solution = f"{ARN}:solution/retail-engine-similar-items"
+    deletions: list[Callable[[], object]] = [
+        lambda: shop.delete_solution(solutionArn=solution),
+        lambda: shop.delete_dataset_group(datasetGroupArn=GROUP),
+        lambda: shop.delete_schema(schemaArn=f"{ARN}:schema/retail-items"),
+    ]
+    for delete in deletions:
+        with pytest.raises(PersonalizationError, match="ResourceInUseException"):
+            delete()
+    with pytest.raises(Missing):
+        shop.delete_filter(filterArn=f"{ARN}:filter/retail-engine-none")
+
+
+def test_what_the_engine_lacks_is_refused_by_name(shop: "PersonalizeClient") -> None:
+    with pytest.raises(Rejected, match="CreateRecommender"):
+        shop.create_recommender(name="x", datasetGroupArn=GROUP, recipeArn=f"{RECIPE}ecomm-popular-items-by-views")
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_call_about_amazon_personalize_goes_to_it(personalize: "FakePersonalize") -> None:
+    arn = "arn:aws:personalize:us-east-1:123456789012:campaign/retail-demo-similar-items"
+    with pytest.raises(Missing):
+        clients.personalize().describe_campaign(campaignArn=arn)
+    assert personalize.operations() == ["DescribeCampaign"]
