@@ -120,6 +120,28 @@ def test_too_little_data_are_refused_with_the_reason_of_the_version(tables: Mapp
     assert code(lambda: library.train({}, POPULAR, tmp_path / "model")) == "InvalidInputException"
 
 
+def test_a_training_beyond_the_memory_is_refused_before_it_begins(tables: Mapping[str, Path], tmp_path: Path) -> None:
+    phases: list[str] = []
+    needed = library.needs("aws-popularity-count", 1200).memory
+
+    def train(memory: int) -> object:
+        options = Options(memory=memory, enter=phases.append)
+        return library.train(tables, POPULAR, tmp_path / "model", options=options)
+
+    assert code(lambda: train(needed - 1)) == library.FAILED
+    assert phases == []
+    train(needed)
+    assert phases
+
+
+@pytest.mark.parametrize("job", ["import", "aws-popularity-count", "aws-similar-items", "aws-user-personalization"])
+def test_needs_grow_with_interactions(job: str) -> None:
+    small, large = (library.needs(job, interactions) for interactions in (1_000_000, 10_000_000))
+    assert large.memory > small.memory > 0
+    assert large.seconds > small.seconds > 0
+    assert code(lambda: library.needs("aws-none", 1)) == "ResourceNotFoundException"
+
+
 def test_events_and_records_since_the_imports_train(tables: Mapping[str, Path], tmp_path: Path) -> None:
     crowd = [event(number, f"new-{number}", "i-new") for number in range(100)]
     since = Since([*crowd, event(0, "twice", "i-other")], items=[PutRecord("i-put", {"PRICE": 1.0})])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from personalize_local.library.erasures import without_users
     from personalize_local.library.filters import check_filter
     from personalize_local.library.folders import FORMAT
+    from personalize_local.library.forecasts import Needs, needs
     from personalize_local.library.models import Model, open_model
     from personalize_local.library.refusals import DAMAGED, FAILED, NEWER, Refused
     from personalize_local.library.tables import Imported, import_table, open_table
@@ -32,6 +33,7 @@ __all__ = [
     "Imported",
     "Live",
     "Model",
+    "Needs",
     "Options",
     "Outcome",
     "PutRecord",
@@ -44,6 +46,7 @@ __all__ = [
     "check_solution",
     "columns",
     "import_table",
+    "needs",
     "open_model",
     "open_table",
     "open_tables",
@@ -59,6 +62,7 @@ _MODULES: Final = {
     "library.filters": ("check_filter",),
     "library.folders": ("FORMAT",),
     "library.models": ("Model", "open_model"),
+    "library.forecasts": ("Needs", "needs"),
     "library.refusals": ("DAMAGED", "FAILED", "NEWER", "Refused"),
     "library.tables": ("Imported", "import_table", "open_table"),
     "library.trainings": ("Options", "Outcome", "train"),

@@ -14,6 +14,7 @@ from personalize_local.data.schemas import Field, Schema, as_items
 from personalize_local.data.tables import Table, Tables, empty
 from personalize_local.library import folders
 from personalize_local.library.checks import schema_of
+from personalize_local.library.forecasts import refuse_beyond
 from personalize_local.library.refusals import refusing
 from personalize_local.library.tables import open_table
 from personalize_local.recipes.base import Model
@@ -39,6 +40,8 @@ class Options:
     minimum_interactions: int = 1000
     minimum_users: int = 25
     """With two interactions each."""
+    memory: int = 0
+    """Bytes that there are: a training that is expected to take more is refused before it begins. 0: no bound."""
     processes: int = 1
     """At most, with this one: helpers are forks, on Linux only. 0: as many as there are processors, up to 4."""
     enter: Callable[[str], None] = lambda _phase: None
@@ -91,7 +94,10 @@ def train(
         inputs = folders.digest([__version__, facts, _streamed(since), _settings(options)])
         outcome = folders.finished(target, "model", inputs)
         if outcome is None:
-            outcome, model = _trained(data.group(spec), since, spec, data.config(solution, options), options)
+            group = data.group(spec)
+            if options.memory:
+                refuse_beyond(options.memory, spec.name, group.interactions.facts["rows"] + len(since.events))
+            outcome, model = _trained(group, since, spec, data.config(solution, options), options)
             options.enter("Saving the model")
             with folders.written(target, "model", {"inputs": inputs, **facts, **outcome}) as fresh:
                 model.save(fresh)

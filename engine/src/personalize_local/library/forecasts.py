@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an import or a training is expected to take, before it begins."""
+
+from typing import Final, NamedTuple
+
+from personalize_local.library.refusals import FAILED, Refused, refusing
+from personalize_local.recipes.definitions import RECIPE, recipe_of
+
+IMPORT: Final = "import"
+_MB: Final = 2**20
+_SPARE: Final = 1.25
+"""Data may have longer ids, more items and more columns than those that were measured."""
+
+
+class Needs(NamedTuple):
+    """What one process takes at its highest, and how long one processor works."""
+
+    memory: int
+    """Bytes, with what is mapped."""
+    seconds: float
+
+
+class _Measured(NamedTuple):
+    """Megabytes and processor seconds, of any data and of each million interactions (engine/docs/figures.md)."""
+
+    memory: float
+    memory_of_million: float
+    seconds: float
+    seconds_of_million: float
+
+
+_OF_IMPORT: Final = _Measured(132, 118, 1.4, 2.7)
+_POPULAR: Final = _Measured(108, 107, 2.3, 0.3)
+_SIMILAR: Final = _Measured(153, 121, 3.8, 1.5)
+_PERSONAL: Final = _Measured(1_190, 16, 130, 13)
+_OF_FAMILIES: Final = {"personal": _PERSONAL, "ranking": _PERSONAL, "popularity": _POPULAR, "events": _POPULAR}
+
+
+def needs(job: str, interactions: int) -> Needs:
+    """Return what a job is expected to take: `import`, or the training of a recipe, by its name, in the standard tier.
+
+    Raises Refused for an unknown recipe.
+    """
+    if job == IMPORT:
+        measured = _OF_IMPORT
+    else:
+        with refusing():
+            measured = _OF_FAMILIES.get(recipe_of(f"{RECIPE}{job}").family, _SIMILAR)
+    millions = interactions / 1e6
+    memory = _SPARE * (measured.memory + measured.memory_of_million * millions) * _MB
+    return Needs(round(memory), measured.seconds + measured.seconds_of_million * millions)
+
+
+def refuse_beyond(memory: int, recipe: str, interactions: int) -> None:
+    """Refuse a training that is expected to take more than `memory` bytes."""
+    needed = needs(recipe, interactions).memory
+    if needed > memory:
+        raise Refused(
+            FAILED,
+            f"A training of {recipe} on {interactions:,} interactions takes about {needed / _MB:,.0f} MB of memory, "
+            f"and {memory / _MB:,.0f} MB are there.",
+        )
