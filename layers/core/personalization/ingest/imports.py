@@ -38,7 +38,7 @@ from personalization.shop.settings import attribution, recommenders
 from personalization.shop.settings.actions import CUSTOM
 from personalization.shop.settings.gate import FOR_USERS, Ramp
 from personalization.shop.settings.prices import Billed, campaign_month
-from personalization.shop.settings.recipes import Generation, RecipeAlias, recipe
+from personalization.shop.settings.recipes import TRAINABLE, Generation, RecipeAlias, recipe
 from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
@@ -257,6 +257,14 @@ def with_existing(client: "PersonalizeClient", names: Names, plan: Plan, setting
     return plan.replaced(notes=(*plan.notes, ramp_price(settings, ramps))) if ramps else plan
 
 
+def with_left_behind(client: "PersonalizeClient", names: Names, plan: Plan, settings: ShopSettings) -> Plan:
+    """Return the plan with the campaigns on Amazon Personalize that a shop of the engine still has, which bill."""
+    if settings.backend == "personalize":
+        return plan
+    left = training.existing_campaigns(client, names.on("personalize"), plan.shop, TRAINABLE)
+    return _with_unused_campaigns(plan, settings, left)
+
+
 def _ramps(client: "PersonalizeClient", names: Names, plan: Plan, ramp: Ramp) -> bool:
     """Return whether a run may ramp a version: it trains the recipe, which a campaign serves already."""
     trained = any(recipe.alias == ramp.recipe for recipe in plan.recipes)
@@ -316,7 +324,8 @@ def _with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[
         Text("note.campaign", text, name=campaign.name, dollars=_idle_month(settings, campaign), after=after)
         for campaign in unused
     ]
-    return plan.replaced(unused=() if keeps else tuple(unused), notes=(*plan.notes, *notes))
+    gone = () if keeps else tuple(unused)
+    return plan.replaced(unused=(*plan.unused, *gone), notes=(*plan.notes, *notes))
 
 
 def _idle_month(settings: ShopSettings, campaign: Resource) -> float:

@@ -302,6 +302,7 @@ class Preparation:
             metric_attributions.check(self._personalize, self._names, plan, settings.metric_attribution)
         if {SEMANTIC, NEXT_BEST_ACTION} & {*settings.recipes}:
             plan = texts.trainable(self._s3, self._personalize, self._bucket, plan)
+        plan = imports.with_left_behind(self._personalize, self._names, plan, settings)
         return imports.with_existing(self._personalize, self._names, plan, settings) if exists else plan
 
     def _without_data(self, drop: Drop) -> Nothing:

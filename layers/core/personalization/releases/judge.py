@@ -10,8 +10,8 @@ from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part
-from personalization.core.names import backend_of
-from personalization.personalize import training
+from personalization.core.names import backend_of, dataset_arn
+from personalization.personalize import ensure, training
 from personalization.releases import gate, probe, report, verdicts
 from personalization.releases.held_out.trials import Result
 from personalization.releases.probe import Clients
@@ -20,7 +20,7 @@ from personalization.releases.report import Report
 from personalization.releases.verdicts import Ramping, Trained, Verdict
 from personalization.shop.plan import Plan, Resource, RunPlan
 from personalization.shop.records import release_store
-from personalization.shop.records.release import BASELINE, CANDIDATE, Judged, release_before
+from personalization.shop.records.release import BASELINE, CANDIDATE, Judged, ReleaseRecord, release_before
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -63,6 +63,8 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     """Judge what a run trained, store it for an override, and write the first part of the report."""
     plan, bucket, table, rate = request.plan, environment.bucket, environment.table, environment.probe_rate
     release = release_store.release_record(aws.table, table, plan.shop)
+    if release:
+        _check_move(aws.personalize, plan, release)
     new_versions, serving_versions = verdicts.to_compare(plan, request.trained, release)
     pairs = [*zip(*new_versions.values(), strict=True), *serving_versions.values()]
     metrics = training.solution_metrics(aws.personalize, [arn for arn in dict.fromkeys(chain(*pairs)) if arn])
@@ -97,6 +99,22 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
         document["heldOut"] = held_out
     Report(aws.s3, bucket, plan.shop, plan.run).start(document, before)
     return verdict.said(plan.language, document.get("texts", {}))
+
+
+def _check_move(client: "PersonalizeClient", plan: Plan, release: ReleaseRecord) -> None:
+    """Check that a shop that moves to another backend has there what its release was trained on.
+
+    Raises:
+        Rejected: items or users are missing.
+    """
+    group = plan.dataset_group.arn
+    if backend_of(group) == backend_of(release.dataset_group_arn):
+        return
+    missing = [kind for kind in release.datasets if not ensure.dataset(client, dataset_arn(group, kind))]
+    if missing:
+        kinds = " and ".join(sorted(kind.lower() for kind in missing))
+        text = f"the shop moves to another backend, which does not have its {kinds}: drop them, then interactions again"
+        raise Rejected(plan.shop, text)
 
 
 def _with_other_events(

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shop moves from Amazon Personalize to the engine in its own stack, and back."""
+
+from typing import Any, cast
+
+import pytest
+
+from local.cloud.runs import Run
+from tests.app import retail
+from tests.app.laptop import Laptop
+from tests.app.waiting import until
+
+SHOP = "mover"
+SETTINGS = "recipes: [similar-items, popularity-count]\n"
+
+
+def release(laptop: Laptop) -> dict[str, Any]:
+    return cast(dict[str, Any], laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"])
+
+
+def backend(laptop: Laptop) -> str:
+    """Whose campaigns serve, by their ARNs."""
+    (campaign,) = release(laptop)["campaigns"].values()
+    return str(campaign["arn"]).split(":")[2]
+
+
+def similar(laptop: Laptop, **query: str) -> list[str]:
+    """Items that go with one, from a campaign."""
+    answer = laptop.call("GET", f"/shops/{SHOP}/items/garden-05/similar", limit="10", **query)
+    assert answer.status == 200, answer.body
+    return [] if "degraded" in answer.body else [item["itemId"] for item in answer.body["items"]]
+
+
+@pytest.fixture(scope="module")
+def moved(laptop: Laptop) -> Run:
+    """The run that brings a shop of Amazon Personalize to the engine."""
+    assert laptop.put(f"drops/{SHOP}/settings.yaml", SETTINGS).status == "SUCCEEDED"
+    laptop.drop(SHOP, "items", retail.items())
+    assert laptop.drop(SHOP, "interactions", retail.interactions()).output["outcome"] == "promoted"
+    assert backend(laptop) == "personalize"
+    assert laptop.put(f"drops/{SHOP}/settings.yaml", f"backend: engine\n{SETTINGS}").status == "SUCCEEDED"
+    early = laptop.drop(SHOP, "interactions", retail.interactions())
+    assert (early.status, backend(laptop)) == ("FAILED", "personalize")
+    assert "does not have its items" in str(early.reason)
+    laptop.drop(SHOP, "items", retail.items())
+    return laptop.drop(SHOP, "interactions", retail.interactions(events_each=26))
+
+
+def test_a_moved_shop_answers_from_the_engine_and_knows_what_was_just_bought(laptop: Laptop, moved: Run) -> None:
+    assert (moved.status, moved.output["outcome"], backend(laptop)) == ("SUCCEEDED", "promoted", "engine")
+    campaigns = laptop.personalize.list_campaigns()["campaigns"]
+    assert f"retail-{SHOP}-similar-items" not in {campaign["name"] for campaign in campaigns}
+    # A new container may answer its first request by the fallback.
+    until(lambda: bool(similar(laptop)), "a campaign answers")
+    bought, *_ = similar(laptop, userId="buyer", filter="not-purchased")
+    event = {"eventType": "Purchase", "itemId": bought}
+    body = {"userId": "buyer", "sessionId": "s", "events": [event]}
+    assert laptop.call("POST", f"/shops/{SHOP}/events", body).status == 202
+    after = similar(laptop, userId="buyer", filter="not-purchased")
+    assert after
+    assert bought not in after
+
+
+def test_a_rollback_returns_to_amazon_personalize(laptop: Laptop, moved: Run) -> None:
+    assert moved.status == "SUCCEEDED"
+    done = laptop.command_json("rollback", SHOP)
+    assert (done["output"]["outcome"], backend(laptop)) == ("rolled back", "personalize")
+    until(lambda: bool(similar(laptop)), "a campaign answers")
+
+
+def test_a_removal_leaves_nothing_of_either_backend(laptop: Laptop, moved: Run) -> None:
+    assert moved.status == "SUCCEEDED"
+    assert laptop.command("teardown", SHOP, "--yes", "--objects").returncode == 0
+    listed = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=f"engine/{SHOP}/")
+    assert listed["KeyCount"] == 0
+    groups = laptop.personalize.list_dataset_groups()["datasetGroups"]
+    assert f"retail-{SHOP}" not in {group["name"] for group in groups}
