@@ -118,7 +118,7 @@ def _shards() -> tuple[bytes, ...]:
     return tuple(map(item_table.pack, rows))
 
 
-def _body(head: bytes, body: bytes) -> bytes:
+def body_of(head: bytes, body: bytes) -> bytes:
     path = head.split(b" ", 2)[1]
     if path.endswith(b"table.json"):
         return TABLE
@@ -134,17 +134,17 @@ def _body(head: bytes, body: bytes) -> bytes:
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while head := await _head(reader):
+    while head := await head_of(reader):
         sizes = (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
         request = await reader.readexactly(next(sizes, 0))
-        body = _body(head, request)
+        body = body_of(head, request)
         kind = b"application/x-amz-json-1.0" if b"DynamoDB" in head else b"application/json"
         start = b"HTTP/1.1 200 OK\r\nContent-Type: " + kind + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
         writer.write(start + body)
     writer.close()
 
 
-async def _head(reader: asyncio.StreamReader) -> bytes:
+async def head_of(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):
