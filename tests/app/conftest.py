@@ -35,7 +35,6 @@ LONGEST = (
     "test_browsers",
     "test_held_out",
     "test_likelihood",
-    "test_bill",
     "test_campaigns",
 )
 """Files in the order in which they begin, before all others; `test_browsers` brings those of `GREEN` along."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A campaign that settings no longer ask for: named with its price, deleted after a promotion, not made again."""
 
+import pytest
+
 from tests.app import retail
 from tests.app.laptop import Laptop
 from tests.app.waiting import until
@@ -18,6 +20,7 @@ def campaigns(laptop: Laptop) -> set[str]:
     }
 
 
+@pytest.mark.nightly
 def test_a_campaign_that_is_not_asked_for_any_more_goes_after_the_next_promotion(laptop: Laptop) -> None:
     laptop.put(f"drops/{SHOP}/settings.yaml", WITH_CAMPAIGN)
     laptop.drop(SHOP, "interactions", retail.interactions())

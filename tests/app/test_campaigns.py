@@ -3,6 +3,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.app import retail
 from tests.app.laptop import Laptop
 
@@ -99,6 +101,7 @@ def weighed(laptop: Laptop) -> dict[str, Any]:
     return {"arn": solution["solutionArn"], "version": version, "config": described["solutionConfig"]}
 
 
+@pytest.mark.nightly
 def test_weights_train_and_change_in_the_solution_that_is_there(laptop: Laptop) -> None:
     laptop.put(f"drops/{WEIGHED}/settings.yaml", f"{OF_WEIGHED}events: {{Purchase: 0.01, View: 1}}\n")
     laptop.drop(WEIGHED, "items", retail.items())

@@ -334,6 +334,7 @@ def rows(kind: str) -> list[str]:
     return files(days=25)[kind].splitlines()[1:]
 
 
+@pytest.mark.nightly
 def test_an_evaluation(desk: Desk) -> None:
     for kind, content in files(days=25, users=60).items():
         for folder in (desk.folder, desk.folder / ".local" / "demo"):

@@ -76,6 +76,7 @@ def test_nothing_of_the_test_stays_and_nothing_serves_from_it(laptop: Laptop, go
     assert "On held-out time" in page
 
 
+@pytest.mark.nightly
 def test_noise_is_refused_by_the_test_and_the_old_versions_serve_on(laptop: Laptop, good: Run) -> None:
     before = campaigns(laptop)
     run = laptop.drop(SHOP, "interactions", noise())
@@ -85,6 +86,7 @@ def test_noise_is_refused_by_the_test_and_the_old_versions_serve_on(laptop: Lapt
     assert before["user-personalization"] == campaigns(laptop)["user-personalization"]
 
 
+@pytest.mark.nightly
 def test_too_few_shoppers_are_said_and_the_offline_metrics_decide(laptop: Laptop) -> None:
     few = "recipes: [user-personalization, popularity-count]\ngate: {held_out: {days: 1, minimum_users: 200}}\n"
     laptop.put("drops/small/settings.yaml", few)

@@ -143,6 +143,7 @@ def test_the_analyst_s_command_writes_one_file_of_all_customers_the_likeliest_fi
         assert reason in " ".join(refused.stderr.split())
 
 
+@pytest.mark.nightly
 def test_snapshots_come_of_age_and_scores_join_the_counts(laptop: Laptop, first: Run) -> None:
     runs = [first]
     for days in (77, 84):

@@ -3,6 +3,8 @@
 
 from typing import Any
 
+import pytest
+
 from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
@@ -126,6 +128,7 @@ def check_lists(laptop: Laptop, shop: str) -> None:
         assert answer.body["items"][0]["because"] == {"code": "similarTo", "itemId": "garden-03"}
 
 
+@pytest.mark.nightly
 def test_a_dataset_without_texts_gets_them_in_new_columns(laptop: Laptop) -> None:
     shop = "rereading"
     laptop.drop(shop, "items", retail.items())

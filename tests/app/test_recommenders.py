@@ -102,6 +102,7 @@ def test_one_that_cannot_be_made_ends_the_run_with_the_reason_and_the_campaigns_
     assert recommenders(cases)["viewed"]["status"] == "CREATE FAILED"
 
 
+@pytest.mark.nightly
 def test_what_is_no_longer_in_the_settings_is_left_and_told(cases: Shop) -> None:
     cases.laptop.put(f"drops/{SHOP}/settings.yaml", "recipes: [popularity-count]\ngate: {enabled: false}\n")
     run = again(cases, 28)

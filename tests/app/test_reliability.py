@@ -252,6 +252,7 @@ LIKEWISE = {
         "another file comes during a run",
         "the same bytes are dropped again after their run",
         "a run is stopped while it judges",
+        "a file is overwritten during its run",
     },
     "tests/app/test_drops.py": {
         "a file has zero bytes",
@@ -263,6 +264,7 @@ LIKEWISE = {
         "a run is stopped while it trains",
         "a run is stopped while it imports, and its bytes are dropped again",
     },
+    "tests/app/test_teardown.py": {"a schedule starts a second training"},
     "tests/app/test_releases.py": {"the probe fails"},
     "tests/app/test_campaigns.py": {"a campaign's throughput was raised by hand"},
     "tests/app/test_recommenders.py": {"a Recommender ends in CREATE FAILED"},
@@ -272,6 +274,12 @@ LIKEWISE = {
         "an event comes after the sweep has found its file",
         "a file is deleted when it was checked",
     },
+    "tests/runs/test_leases.py, for any order of events": {"the events of one key come out of order"},
+    "the same fault of another call or function": {
+        "the connection of CreateDatasetImportJob ends",
+        "JoinExportFunction is killed before it begins",
+    },
+    "a kill of all processes at this stage": {"a run is stopped while it promotes"},
     "another case of another job or deletion": {
         "a DatasetGroup ends in CREATE FAILED",
         "a DatasetGroup never ends",
