@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from personalization.personalize import removal
 
 from tests.statemachines.machine import MACHINES, tasks
 from tests.template.authorization import UNNAMED, dependents, faults, fits
@@ -348,15 +347,6 @@ def test_events_are_put_into_their_queue_and_buried_in_the_other_one() -> None:
         "sqs:SendMessage": ["DeadEventsQueue.Arn"],
         "sqs:ChangeMessageVisibility": ["EventsQueue.Arn"],
     }
-
-
-def test_a_removal_may_empty_every_folder_of_a_shop() -> None:
-    (deletes,) = [
-        statement
-        for statement in statements("RemoveShopFunctionRole")
-        if "s3:DeleteObjectVersion" in statement["Action"]
-    ]
-    assert {resource.rpartition("/")[0].rpartition("/")[2] for resource in deletes["Resource"]} == set(removal.FOLDERS)
 
 
 def test_both_api_functions_read_single_records_of_what_they_need_alone() -> None:

@@ -10,6 +10,7 @@ from personalization.personalize import removal
 
 from tests.statemachines.machine import FILE
 from tests.template.stack import PSEUDO, ROOT, STACK, compiled
+from tests.template.test_permissions import statements
 
 BUCKET = STACK.of("S3::Bucket")["DropBucket"]
 POLICY = {
@@ -133,7 +134,10 @@ def test_the_rule_names_all_folders_but_that_of_drops() -> None:
         "drops/*/experiments.yaml",
     }
     # The removal of a shop empties all of them.
-    assert {f"{folder}/" for folder in removal.FOLDERS} == others | {"drops/"}
+    folders = {f"{folder}/" for folder in removal.FOLDERS}
+    assert folders == others | {"drops/"}
+    (deletes,) = [rule for rule in statements("RemoveShopFunctionRole") if "s3:DeleteObjectVersion" in rule["Action"]]
+    assert {resource.removeprefix("DropBucket.Arn/").removesuffix("*") for resource in deletes["Resource"]} == folders
 
 
 def test_what_cannot_be_delivered_is_kept_and_seen() -> None:
