@@ -12,9 +12,8 @@ from personalization.shop.plan import TrainRequest
 
 LOG = logger()
 STORE = files.Store(clients.s3, environment.bucket)
-backend.connect(
-    clients.dynamodb, environment, describing.OPERATIONS, training.operations(STORE), deleting.operations(STORE)
-)
+TRAINING = training.operations(STORE, environment.megabytes)
+backend.connect(clients.dynamodb, environment, describing.OPERATIONS, TRAINING, deleting.operations(STORE))
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:

@@ -3,7 +3,9 @@ import re
 
 import pytest
 from personalization.ingest.report import data_limits
+from personalization.shop.settings.engine_jobs import NEEDS, megabytes
 from personalization.shop.settings.settings import ShopSettings, parse
+from personalize_local import library
 
 
 def test_a_shop_within_the_limits_is_told_nothing() -> None:
@@ -36,3 +38,25 @@ def test_each_generation_has_limits_of_its_own(text: str, items: int, interactio
 
 def test_recipes_of_one_generation_have_no_limit_that_is_known() -> None:
     assert data_limits(parse("settings.yaml", "recipes: [similar-items, popularity-count]"), 9_000_000, 0) == ()
+
+
+@pytest.mark.parametrize(
+    ("interactions", "said"),
+    [
+        (18_000_000, ""),
+        (20_000_000, "about 3,216 MB of memory: give the stack an EngineMemory of as much"),
+        (100_000_000, "more than a function can have. With backend: personalize the trainings cost about \\$192.00"),
+    ],
+)
+def test_a_training_beyond_the_memory_of_the_engine_is_told_before_it_begins(interactions: int, said: str) -> None:
+    notes = data_limits(parse("settings.yaml", "backend: engine"), 9_000_000, interactions)
+    assert len(notes) == bool(said)
+    assert re.search(said, " ".join(notes))
+
+
+def test_trainings_take_what_the_engine_says() -> None:
+    for alias, expected in NEEDS.items():
+        for interactions in (0, 100_000, 7_000_000):
+            needed = library.needs(f"aws-{alias}", interactions)
+            assert megabytes([alias], interactions) == pytest.approx(needed.memory / 2**20, abs=1)
+            assert expected.of(interactions)[1] == pytest.approx(needed.seconds)

@@ -21,18 +21,22 @@ class Needs(NamedTuple):
 
 
 class _Measured(NamedTuple):
-    """Megabytes and processor seconds, of any data and of each million interactions (engine/docs/figures.md)."""
+    """Megabytes and processor seconds (engine/docs/figures.md): of any data, of a million interactions, and of a sample
+    that is full at SAMPLED of them."""
 
     memory: float
     memory_of_million: float
     seconds: float
     seconds_of_million: float
+    memory_of_sample: float = 0.0
+    seconds_of_sample: float = 0.0
 
 
 _OF_IMPORT: Final = _Measured(132, 118, 1.4, 2.7)
 _POPULAR: Final = _Measured(108, 107, 2.3, 0.3)
 _SIMILAR: Final = _Measured(153, 121, 3.8, 1.5)
-_PERSONAL: Final = _Measured(1_190, 16, 130, 13)
+_PERSONAL: Final = _Measured(110, 16, 4, 13, 1_080, 126)
+SAMPLED: Final = 400_000
 _OF_FAMILIES: Final = {"personal": _PERSONAL, "ranking": _PERSONAL, "popularity": _POPULAR, "events": _POPULAR}
 
 
@@ -46,9 +50,10 @@ def needs(job: str, interactions: int) -> Needs:
     else:
         with refusing():
             measured = _OF_FAMILIES.get(recipe_of(f"{RECIPE}{job}").family, _SIMILAR)
-    millions = interactions / 1e6
-    memory = _SPARE * (measured.memory + measured.memory_of_million * millions) * _MB
-    return Needs(round(memory), measured.seconds + measured.seconds_of_million * millions)
+    millions, sample = interactions / 1e6, min(1.0, interactions / SAMPLED)
+    megabytes = measured.memory + measured.memory_of_million * millions + measured.memory_of_sample * sample
+    seconds = measured.seconds + measured.seconds_of_million * millions + measured.seconds_of_sample * sample
+    return Needs(round(_SPARE * megabytes * _MB), seconds)
 
 
 def refuse_beyond(memory: int, recipe: str, interactions: int) -> None:

@@ -148,6 +148,7 @@ engine_names = _once(lambda environment: environment.names.on("engine"))
 """Returns the names of the engine's resources."""
 live_table = _once(lambda environment: environment.live_table)
 hash_key = _once(lambda environment: environment.names.hash_key)
+megabytes = _once(lambda environment: environment.megabytes)
 list_id_keys = _once(lambda environment: environment.list_id_keys)
 events_queue = _once(lambda environment: environment.events_queue)
 impressions_queue = _once(lambda environment: environment.impressions_queue)

@@ -4,7 +4,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,9 @@ def _update_solution(account: Account, parameters: Mapping[str, Any]) -> Members
     )
 
 
-def _train(store: files.Store, account: Account, parameters: Mapping[str, Any]) -> Members:
+def _train(
+    store: files.Store, megabytes: Callable[[], int], account: Account, parameters: Mapping[str, Any]
+) -> Members:
     """Train a version of a solution on what its dataset group has now.
 
     The version's name decides on its ARN and on the folder of its model, so that a repetition after a kill finds both.
@@ -72,7 +74,7 @@ def _train(store: files.Store, account: Account, parameters: Mapping[str, Any]) 
     members |= {"trainingType": "MANUAL", "_folder": folder}
     began, failure = account.clock(), ""
     try:
-        members |= _model(store, account, solution, folder)
+        members |= _model(store, megabytes, account, solution, folder)
     except library.Refused as error:
         failure = error.message
     members["trainingHours"] = round((account.clock() - began) / 3600, 6)
@@ -89,7 +91,9 @@ def _train(store: files.Store, account: Account, parameters: Mapping[str, Any]) 
     return answer
 
 
-def _model(store: files.Store, account: Account, solution: Mapping[str, Any], folder: str) -> Members:
+def _model(
+    store: files.Store, megabytes: Callable[[], int], account: Account, solution: Mapping[str, Any], folder: str
+) -> Members:
     """Train into a folder of the bucket; return the members that tell of it."""
     from personalize_local import library  # noqa: PLC0415 - what only the engine's shops need
 
@@ -100,7 +104,8 @@ def _model(store: files.Store, account: Account, solution: Mapping[str, Any], fo
         folders = {kind: disk.fetched(table, but=_UNREAD) for kind, table in tables.items()}
         target = Path(scratch) / "model"
         members = {name: value for name, value in solution.items() if not name.startswith("_")}
-        outcome = library.train(folders, {**members, "columns": solution["_columns"]}, target)
+        options = library.Options(memory=megabytes() << 20)
+        outcome = library.train(folders, {**members, "columns": solution["_columns"]}, target, options=options)
         files.upload(store, folder, target)
     return {"_metrics": dict(outcome.metrics), "_tables": tables}
 
@@ -118,10 +123,10 @@ def _forget_old(store: files.Store, account: Account, solution: str) -> None:
             records.delete(account.records, "solutionVersion", version["solutionVersionArn"])
 
 
-def operations(store: files.Store) -> Mapping[str, Operation]:
-    """Return the operations of functions that train into a bucket."""
+def operations(store: files.Store, megabytes: Callable[[], int] = lambda: 0) -> Mapping[str, Operation]:
+    """Return the operations of functions that train into a bucket, with so much memory (0: no bound)."""
     return {
         "CreateSolution": _create_solution,
         "UpdateSolution": _update_solution,
-        "CreateSolutionVersion": partial(_train, store),
+        "CreateSolutionVersion": partial(_train, store, megabytes),
     }

@@ -329,7 +329,7 @@ def _with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[
 
 
 def _idle_month(settings: ShopSettings, campaign: Resource) -> float:
-    return campaign_month(settings.prices, Billed(alias=campaign.name))
+    return campaign_month(settings.prices, Billed(alias=campaign.name, engine=settings.backend == "engine"))
 
 
 def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:

@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from table_intake.wording import Text
 
 from personalization.reports import pages
 from personalization.shop import keys
+from personalization.shop.settings import engine_jobs
 from personalization.shop.settings.gate import FOR_USERS, PATIENCE, Ramp
 from personalization.shop.settings.prices import MONTH_DAYS, Billed, Prices, campaign_month, estimate, estimate_trial
 from personalization.shop.settings.recipes import SECOND_GENERATION, Generation
@@ -44,6 +45,8 @@ LIMITS: Mapping[Generation, Limit] = {"v1": Limit(750_000, 500_000_000), "v2": L
 
 def data_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[str, ...]:
     """Return notes about a shop that exceeds what its recipes use; `interactions` is 0 where unknown."""
+    if settings.backend == "engine":
+        return _engine_limits(settings, interactions)
     recipes = [alias for alias in settings.recipes if alias in SECOND_GENERATION]
     limit = LIMITS[settings.generation]
     notes = [
@@ -61,6 +64,28 @@ def data_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[
     if notes and settings.generation == "v1":
         notes.append(_proposal(settings.prices, recipes, interactions))
     return tuple(notes)
+
+
+def _engine_limits(settings: ShopSettings, interactions: int) -> tuple[str, ...]:
+    """Return a note about trainings that are expected to take more memory than a function usually has."""
+    needed, prices = engine_jobs.megabytes(settings.recipes, interactions), settings.prices
+    if needed <= engine_jobs.USUAL_MEGABYTES:
+        return ()
+    if needed <= engine_jobs.MOST_MEGABYTES:
+        text = (
+            "a training on {interactions:,} interactions takes about {needed:,} MB of memory: give the stack an "
+            "EngineMemory of as much"
+        )
+        return (Text("limits.engine-memory", text, interactions=interactions, needed=needed),)
+    billed = [replace(settings.billed(alias), engine=False) for alias in settings.recipes]
+    cost = estimate(prices, 0, interactions, billed)
+    text = (
+        "a training on {interactions:,} interactions takes about {needed:,} MB of memory, more than a function can "
+        "have. With backend: personalize the trainings cost about ${training:,.2f}, and the campaigns at least "
+        "${month:,.2f} a month (prices of {date})"
+    )
+    values = {"training": cost.training_dollars, "month": cost.month_dollars, "date": prices.as_of}
+    return (Text("limits.engine", text, interactions=interactions, needed=needed, **values),)
 
 
 def _proposal(prices: Prices, recipes: Sequence[str], interactions: int) -> Text:

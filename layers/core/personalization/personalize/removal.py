@@ -224,7 +224,7 @@ def _billed(campaign: str, settings: ShopSettings) -> Billed:
     name = campaign.removesuffix(f"-{RAMP}")
     alias = next((alias for alias in TRAINABLE if name.endswith(f"-{alias}")), None)
     if alias is None:
-        return Billed(alias=campaign)
+        return Billed(alias=campaign, engine=settings.backend == "engine")
     billed = settings.billed(alias)
     return billed if billed.tps else replace(billed, tps=1)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from personalization.shop.settings.engine_jobs import gigabyte_seconds
 from personalization.shop.settings.recipes import Generation
 
 Dollars = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
@@ -42,6 +43,8 @@ class Prices(BaseModel):
     thousand_recommendations_v2: Dollars = 0.15
     thousand_interactions_v2: Dollars = 0.002
     """The cost of each training per thousand interactions of the whole history."""
+    gigabyte_second: Dollars = 0.0000166667
+    """A second of a function of Lambda with a GB: what a training of the engine costs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,8 @@ class Billed:
     """Whether the campaign's answers have columns of Items."""
     trials: int = 0
     """Trainings that a tuning tries before each training, at most."""
+    engine: bool = False
+    """Whether the stack's own functions train and answer: its campaigns cost nothing while nobody asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +109,7 @@ def campaign_month(prices: Prices, billed: Billed) -> float:
 
     Amazon does not publish whether an idle second-generation campaign is billed; the estimate assumes it.
     """
-    return thousand_answers(prices, billed) * 3.6 * MONTH_HOURS * (billed.tps or 0)
+    return 0.0 if billed.engine else thousand_answers(prices, billed) * 3.6 * MONTH_HOURS * (billed.tps or 0)
 
 
 def estimate_trial(
@@ -133,6 +138,8 @@ def estimate(prices: Prices, size: int, interactions: int, recipes: Sequence[Bil
         interactions: the whole history, which every training reads; 0 if nothing is trained.
     """
     trained = recipes if interactions else ()
+    if any(recipe.engine for recipe in recipes):
+        return _estimate_engine(prices, interactions, trained)
     # Small trainings consist of start and end only, and take a quarter of an hour.
     each_hours = max(0.25, prices.training_hours_per_million * interactions / 1e6)
     hours = each_hours * sum(1 + recipe.trials for recipe in trained if recipe.generation == "v1")
@@ -167,6 +174,18 @@ class BatchEstimate:
 def estimate_lists(prices: Prices, lists: int) -> BatchEstimate:
     """Estimate the cost of a batch inference job that answers with so many lists."""
     return BatchEstimate(lists, prices.thousand_batch_recommendations * lists / 1_000, 0.0)
+
+
+def _estimate_engine(prices: Prices, interactions: int, trained: Sequence[Billed]) -> Estimate:
+    """Estimate a run of the engine; an import takes a fraction of a cent."""
+    seconds = sum(gigabyte_seconds(recipe.alias, interactions) * (1 + recipe.trials) for recipe in trained)
+    return Estimate(
+        import_dollars=0.0,
+        interactions=interactions,
+        training_hours=0.0,
+        training_dollars=prices.gigabyte_second * seconds,
+        campaign_months=tuple((recipe.alias, 0.0) for recipe in trained if recipe.tps is not None),
+    )
 
 
 def estimate_segments(prices: Prices, users: int, interactions: int | None) -> BatchEstimate:

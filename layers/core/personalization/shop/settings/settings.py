@@ -164,6 +164,7 @@ class ShopSettings(TableSettings, BaseModel):
             tps=tps,
             metadata=bool(campaign.metadata) and alias != SEMANTIC,
             trials=int(hpo["hpoResourceConfig"]["maxNumberOfTrainingJobs"]) if hpo else 0,
+            engine=self.backend == "engine",
         )
 
     @property

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What trainings of the engine take in a function of the stack; engine/docs/figures.md has the measurements."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+USUAL_MEGABYTES: Final = 3008
+"""The stack's parameter `EngineMemory`, unless it is set: what a new account gives a function."""
+MOST_MEGABYTES: Final = 10_240
+"""What AWS gives a function at most."""
+
+
+SAMPLED: Final = 400_000
+
+
+class Needs(NamedTuple):
+    """What a training takes of any data, of a million interactions, and of a sample that is full at SAMPLED."""
+
+    megabytes: float
+    megabytes_of_million: float
+    seconds: float
+    """Of one processor."""
+    seconds_of_million: float
+    megabytes_of_sample: float = 0.0
+    seconds_of_sample: float = 0.0
+
+    def of(self, interactions: int) -> tuple[float, float]:
+        """Return megabytes, with a quarter to spare, and seconds."""
+        millions, sample = interactions / 1e6, min(1.0, interactions / SAMPLED)
+        return (
+            1.25 * (self.megabytes + self.megabytes_of_million * millions + self.megabytes_of_sample * sample),
+            self.seconds + self.seconds_of_million * millions + self.seconds_of_sample * sample,
+        )
+
+
+_PERSONAL: Final = Needs(110, 16, 4, 13, 1_080, 126)
+_SIMILAR: Final = Needs(153, 121, 3.8, 1.5)
+NEEDS: Final[Mapping[str, Needs]] = {
+    "user-personalization": _PERSONAL,
+    "personalized-ranking": _PERSONAL,
+    "similar-items": _SIMILAR,
+    "popularity-count": Needs(108, 107, 2.3, 0.3),
+    "trending-now": _SIMILAR,
+    "semantic-similarity": _SIMILAR,
+}
+
+
+def megabytes(recipes: Iterable[str], interactions: int) -> int:
+    """Return the memory that the largest of some trainings is expected to take, with a quarter to spare."""
+    return max((round(NEEDS[alias].of(interactions)[0]) for alias in recipes if alias in NEEDS), default=0)
+
+
+def gigabyte_seconds(alias: str, interactions: int) -> float:
+    """Return what a training is billed for, with the usual memory, of which one processor works."""
+    return NEEDS[alias].of(interactions)[1] * USUAL_MEGABYTES / 1024
