@@ -33,7 +33,7 @@ class Needs(NamedTuple):
         )
 
 
-_PERSONAL: Final = Needs(110, 16, 4, 13, 1_080, 126)
+_PERSONAL: Final = Needs(110, 57, 4, 31, 1_040, 108)
 _SIMILAR: Final = Needs(153, 121, 3.8, 1.5)
 NEEDS: Final[Mapping[str, Needs]] = {
     "user-personalization": _PERSONAL,
