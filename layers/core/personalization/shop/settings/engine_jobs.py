@@ -33,7 +33,14 @@ class Needs(NamedTuple):
         )
 
 
-_PERSONAL: Final = Needs(110, 57, 4, 31, 1_040, 108)
+_PERSONAL: Final = Needs(
+    megabytes=110,
+    megabytes_of_million=57,
+    seconds=4,
+    seconds_of_million=31,
+    megabytes_of_sample=1_040,
+    seconds_of_sample=108,
+)
 _SIMILAR: Final = Needs(153, 121, 3.8, 1.5)
 NEEDS: Final[Mapping[str, Needs]] = {
     "user-personalization": _PERSONAL,
