@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from personalization.core import environment, observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
-from personalization.engine import backend, describing
+from personalization.engine import backend, describing, erasing, files
+from personalization.engine.streamed import Streams
 from personalization.maintenance.erasure import DeletionJobs, Eraser
 from personalization.runs.store import StateMachine
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 LOG = observability.logger()
-backend.connect(clients.dynamodb, environment, describing.OPERATIONS)
+STREAMS = Streams(files.Store(clients.s3, environment.bucket), environment.live_table)
+backend.connect(clients.dynamodb, environment, describing.OPERATIONS, erasing.operations(STREAMS))
 MARGIN_MS = 60_000
 """The part of the function's time that is left for work other than rewriting files."""
 

@@ -7,12 +7,13 @@ from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.observability import logger
 from personalization.engine import backend, deleting, describing, files, training
+from personalization.engine.streamed import Streams
 from personalization.personalize.training import train_step
 from personalization.shop.plan import TrainRequest
 
 LOG = logger()
 STORE = files.Store(clients.s3, environment.bucket)
-TRAINING = training.operations(STORE, environment.megabytes)
+TRAINING = training.operations(Streams(STORE, environment.live_table), environment.megabytes)
 backend.connect(clients.dynamodb, environment, describing.OPERATIONS, TRAINING, deleting.operations(STORE))
 
 

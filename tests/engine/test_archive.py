@@ -97,7 +97,7 @@ def stream() -> Iterator[Stream]:
 
 
 def archive(client: Any, since: int = 0) -> Archive:  # noqa: ANN401 - S3, or what stands for it
-    return Archive(client, BUCKET, "demo", "retail-demo", since)
+    return Archive(client, BUCKET, "demo", since)
 
 
 def ids(stream: Stream, until: int = NOON + 9 * DAY, since: int = 0) -> list[str]:

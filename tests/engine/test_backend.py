@@ -5,7 +5,9 @@ import csv
 import io
 import json
 import random
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,11 +20,13 @@ from personalization.engine import (
     campaigns,
     deleting,
     describing,
+    erasing,
     files,
     importing,
     recording,
     training,
 )
+from personalization.engine.streamed import Streams
 
 from tests.handlers.samples import BUCKET
 
@@ -37,14 +41,16 @@ ARN = "arn:aws:engine:us-east-1:123456789012"
 GROUP = f"{ARN}:dataset-group/retail-engine"
 RECIPE = "arn:aws:personalize:::recipe/aws-"
 STORE = files.Store(clients.s3, environment.bucket)
+STREAMS = Streams(STORE, environment.live_table)
 TABLES = (
     describing.OPERATIONS,
     importing.operations(STORE),
-    training.operations(STORE),
+    training.operations(STREAMS),
     campaigns.OPERATIONS,
     deleting.operations(STORE),
     answering.operations(answering.Sources(STORE, environment.live_table, 30.0)),
     recording.operations(environment.live_table),
+    erasing.operations(STREAMS),
 )
 ITEMS = 40
 FIELDS: dict[str, list[dict[str, object]]] = {
@@ -152,29 +158,84 @@ def test_a_table_a_model_and_a_campaign_make_answers(shop: "PersonalizeClient", 
     assert set(shop.get_solution_metrics(solutionVersionArn=version)["metrics"]) >= {"coverage"}
 
 
-@pytest.mark.usefixtures("campaign")
-def test_an_acknowledged_event_is_in_the_next_answer_and_counts_for_filters(shop: "PersonalizeClient") -> None:
+@pytest.fixture(scope="module")
+def unbought(shop: "PersonalizeClient", campaign: str) -> Callable[[str, int], list[str]]:
+    """Return recommendations for a user, so many, without what they bought."""
+    assert campaign
     version = trained(shop, "user-personalization")
-    campaign = shop.create_campaign(name="retail-engine-personal", solutionVersionArn=version)["campaignArn"]
+    personal = shop.create_campaign(name="retail-engine-personal", solutionVersionArn=version)["campaignArn"]
     expression = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'
     bought = shop.create_filter(name="retail-engine-bought", datasetGroupArn=GROUP, filterExpression=expression)
 
-    def listed() -> list[str]:
+    def listed(user: str, limit: int) -> list[str]:
         answer = clients.runtime().get_recommendations(
-            campaignArn=campaign, userId="newcomer", numResults=5, filterArn=bought["filterArn"]
+            campaignArn=personal, userId=user, numResults=limit, filterArn=bought["filterArn"]
         )
         return [item["itemId"] for item in answer["itemList"]]
 
-    before = listed()
+    return listed
+
+
+def test_an_acknowledged_event_is_in_the_next_answer_and_counts_for_filters(
+    unbought: Callable[[str, int], list[str]],
+) -> None:
+    before = unbought("newcomer", 5)
     event: Any = {"eventType": "Purchase", "itemId": before[0], "sentAt": 1_700_100_000, "eventId": "e1"}
     for _ in range(2):
         clients.events().put_events(
             trackingId="engine:retail-engine", userId="newcomer", sessionId="s1", eventList=[event]
         )
-    after = listed()
+    after = unbought("newcomer", 5)
     assert before[0] not in after
     assert after != before[1:]
     assert len(after) == 5
+
+
+def test_a_training_knows_the_events_and_items_that_came_beside_imports(shop: "PersonalizeClient") -> None:
+    now = int(time.time())
+    rows = [[f"u{row}", "fresh", "View", str(now), "", "", "", f"retail-engine/{now}"] for row in range(200)]
+    header = ["USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP", "EVENT_VALUE", "RECOMMENDATION_ID", "IMPRESSION"]
+    beside = ["STREAMED_TO", "SESSION_ID", "EVENT_ID", "PROPERTIES", "LIST_ID", "VISITOR"]
+    lines = [[*header, *beside], *([*row, "s", f"e{number}", "", "", ""] for number, row in enumerate(rows))]
+    copy = f"events/engine/{datetime.fromtimestamp(now, UTC):%Y/%m/%d}/120000-1.csv"
+    clients.s3().put_object(Bucket=BUCKET, Key=copy, Body=written(lines).encode())
+    dataset = f"{ARN}:dataset/retail-engine/ITEMS"
+    clients.events().put_items(datasetArn=dataset, items=[{"itemId": "fresh", "properties": '{"genre": "g1"}'}])
+    version = trained(shop, "popularity-count")
+    popular = shop.create_campaign(name="retail-engine-popular", solutionVersionArn=version)["campaignArn"]
+    answer = clients.runtime().get_recommendations(campaignArn=popular, userId="u1", numResults=1)
+    assert [item["itemId"] for item in answer["itemList"]] == ["fresh"]
+
+
+def test_an_erased_user_is_in_no_table_and_no_answer_also_when_the_erasure_was_killed(
+    shop: "PersonalizeClient", unbought: Callable[[str, int], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event: Any = {"eventType": "View", "itemId": "i1", "sentAt": 1_700_100_000, "eventId": "gone"}
+    clients.events().put_events(trackingId="engine:retail-engine", userId="u7", sessionId="s7", eventList=[event])
+    assert len(unbought("u7", 50)) < ITEMS
+    clients.s3().put_object(Bucket=BUCKET, Key="erasures/engine/job.csv", Body=b"USER_ID\nu7\nstranger\n")
+    job: Any = {
+        "jobName": "retail-engine-erase",
+        "datasetGroupArn": GROUP,
+        "dataSource": {"dataLocation": f"s3://{BUCKET}/erasures/engine/job.csv"},
+        "roleArn": "arn:aws:iam::123456789012:role/personalize",
+    }
+    with monkeypatch.context() as killed:
+        killed.setattr(files, "delete", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            shop.create_data_deletion_job(**job)
+    assert not shop.list_data_deletion_jobs(datasetGroupArn=GROUP)["dataDeletionJobs"]
+    arn = shop.create_data_deletion_job(**job)["dataDeletionJobArn"]
+    described = shop.describe_data_deletion_job(dataDeletionJobArn=arn)["dataDeletionJob"]
+    assert described["status"] == "COMPLETED"
+    (listed,) = shop.list_data_deletion_jobs(datasetGroupArn=GROUP)["dataDeletionJobs"]
+    assert listed["jobName"] == "retail-engine-erase"
+    with pytest.raises(PersonalizationError, match="ResourceAlreadyExistsException"):
+        shop.create_data_deletion_job(**job)
+    assert len(unbought("u7", 50)) >= ITEMS
+    keys = [listed["Key"] for listed in clients.s3().list_objects_v2(Bucket=BUCKET, Prefix="engine/")["Contents"]]
+    tables = {key.split("/")[4] for key in keys if key.startswith("engine/engine/tables/INTERACTIONS/")}
+    assert tables == {"retail-engine-erase"}
 
 
 def test_events_for_nobody_are_refused(shop: "PersonalizeClient") -> None:

@@ -188,14 +188,6 @@ def test_only_what_was_stored_after_the_cut_is_read_whatever_its_own_time(shop: 
     assert shop.ids("u", cut - 1) == ["old", "new"]
 
 
-def test_an_event_that_the_imported_history_has_is_left_out(shop: Shop) -> None:
-    shop.put("late", "u", sentAt=10)
-    shop.put("fresh", "u", sentAt=11)
-    user = LiveTable(shop.client, TABLE).of_user(shop.group, "u", 0)
-    rows = [("i-late", 10.0, "View"), ("i-fresh", 11.0, "Click")]
-    assert [event.event_id for event in user.fresh(rows)] == ["fresh"]
-
-
 def test_a_log_in_gives_the_events_of_its_session_to_the_user(shop: Shop) -> None:
     shop.put("a")
     assert shop.ids("s") == ["a"]

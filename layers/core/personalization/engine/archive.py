@@ -2,7 +2,7 @@
 """All events of a shop for an engine's trainings: taken over from the copies of accepted events, once and for good.
 
 Copies (`events/<shop>/<day>/…csv`) come in any order, some hours late, some twice, and expire. So they are folded into
-a file for each day, `engine/<group>/events/<day>.jsonl.gz`: its first line names the copies that it has, with their
+a file for each day, `engine/<shop>/events/<day>.jsonl.gz`: its first line names the copies that it has, with their
 sizes, and each other line is an event. A day is folded again when there is a copy that its file does not name, and an
 event is known by its id; so a fold may be killed and repeated, and copies that come late are in the next training.
 A fold holds the digests of a day's ids in memory, about 70 MB a million events, and reads a day of which nothing is new
@@ -31,9 +31,6 @@ from personalization.core.errors import Broken, RetryLater
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-LAG_SECONDS = 900
-"""A training's cut lies so far back: by then events are copied, which are gathered for five minutes. An event whose
-copy comes later still is in no answer from the next release on, until the training after it."""
 LATE_SECONDS = 90 * 86_400
 """How long copies of an erased user's events are refused: longer than copies are kept."""
 _MARK = "STREAMED_TO"
@@ -118,17 +115,17 @@ def session(session_id: str) -> str:
 
 
 class Archive:
-    """The events of a shop, for the dataset group that an engine made of it.
+    """The events of a shop.
 
     A call that is killed may be repeated. Two at once do not mix: the slower one raises RetryLater.
     """
 
-    def __init__(self, client: "S3Client", bucket: str, shop: str, group: str, since: int = 0) -> None:
-        """Name the shop and the group; events before `since` (epoch seconds) belonged to an earlier shop."""
+    def __init__(self, client: "S3Client", bucket: str, shop: str, since: int = 0) -> None:
+        """Name the shop; events before `since` (epoch seconds) belonged to an earlier one of this name."""
         self._client = client
         self._bucket = bucket
         self._copies = f"events/{shop}/"
-        self._folder = f"engine/{group}/events/"
+        self._folder = f"engine/{shop}/events/"
         self._since = since
 
     def fold(self, late: Callable[[], bool] = lambda: False) -> int:

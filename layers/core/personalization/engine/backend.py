@@ -85,8 +85,12 @@ def connect(
     dynamodb: "Callable[[], DynamoDBClient]",
     variables: Variables,
     *tables: Mapping[str, Operation],
-) -> None:
-    """Let the engine answer a function's calls about its resources, by these tables of operations."""
+) -> Account:
+    """Let the engine answer a function's calls about its resources, by these tables of operations.
+
+    Returns:
+        What the operations work on.
+    """
     account = Account(
         dynamodb=dynamodb,
         table=variables.table,
@@ -99,3 +103,4 @@ def connect(
     routing.connect(
         "personalize", Engine(account, operations | {name: act for table in tables for name, act in table.items()})
     )
+    return account

@@ -42,6 +42,8 @@ class Served:
     """The campaign's configuration as JSON."""
     group: str
     """The name of the dataset group."""
+    made_at: float
+    """When the dataset group was made, in seconds since 1970."""
     imported_at: float
     """When the oldest of the tables was imported, in seconds since 1970."""
 
@@ -56,7 +58,7 @@ class Answering:
     imported_at: float
     """When the oldest of the tables was imported, in seconds since 1970."""
     cut: int
-    """Until when, in milliseconds, its training has taken over what came."""
+    """Milliseconds until which what came was an earlier shop's of that name."""
     users: str
     """The schema of users; empty where the shop has none."""
 
@@ -149,6 +151,7 @@ class Container:
             schemas=tuple(sorted((kind, schema["schema"]) for kind, schema in schemas.items())),
             config=json.dumps(described.get("campaignConfig") or {}),
             group=group_name(version["datasetGroupArn"]),
+            made_at=required(self._account.records, "datasetGroup", version["datasetGroupArn"])["creationDateTime"],
             imported_at=min((dataset["_at"] for dataset in datasets if "_at" in dataset), default=0.0),
         )
 
@@ -178,12 +181,12 @@ class Container:
             campaign.failure = RetryLater(arn, f"the disk does not take its model: {error.strerror}")
             self._make_room(arn)
         else:
-            cut, schemas = int(model.notes.get("cut", 0)), dict(wanted.schemas)
+            schemas = dict(wanted.schemas)
             answering = Answering(
                 recommender=recommender,
                 group=wanted.group,
                 imported_at=wanted.imported_at,
-                cut=cut,
+                cut=int(wanted.made_at * 1000),
                 users=schemas.get("USERS", ""),
             )
             campaign.answers_from = (wanted, answering)

@@ -44,6 +44,8 @@ def _delete_dataset(store: files.Store, account: Account, parameters: Mapping[st
         if folder := job.get("_folder"):
             files.delete(store, folder)
         records.delete(account.records, "datasetImportJob", job["datasetImportJobArn"])
+    if folder := dataset.get("_folder"):
+        files.delete(store, folder)
     records.delete(account.records, "dataset", dataset["datasetArn"])
 
 

@@ -18,6 +18,7 @@ LISTS: Mapping[str, str] = {
     "solution": "solutions",
     "solutionVersion": "solutionVersions",
     "campaign": "campaigns",
+    "dataDeletionJob": "dataDeletionJobs",
 }
 """Kinds of resources by the member of an answer that has one, with the member of a list's answer."""
 _NONE = {

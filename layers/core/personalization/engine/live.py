@@ -22,7 +22,7 @@ reads at $0.125 a million units), and those of the user's properties.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -82,15 +82,6 @@ class LiveUser:
     never erased."""
     leaving: bool = False
     """Whether the user is being erased: whatever is known of them does not count."""
-
-    def fresh(self, rows: Iterable[tuple[str, float, str | None]]) -> list[LiveEvent]:
-        """Return the events that the user's imported history (item, epoch seconds and type) does not have.
-
-        A training takes an event over by the time at which it was accepted. The table may have stored it later: from
-        the queue, or by a log-in. Then it is after the cut, and in the history as well.
-        """
-        known_rows = {(item, int(at), event_type) for item, at, event_type in rows}
-        return [event for event in self.events if (event.item_id, int(event.at), event.event_type) not in known_rows]
 
 
 @dataclass(frozen=True, slots=True)

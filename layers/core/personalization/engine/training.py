@@ -14,6 +14,7 @@ from personalization.engine.backend import Account, Operation, Refused
 from personalization.engine.describing import required, schemas
 from personalization.engine.making import arn_of, change, create, folder_of, group_name
 from personalization.engine.records import Members
+from personalization.engine.streamed import Streams
 
 _UNREAD = ("rows.parquet",)
 """What a table has for later imports alone."""
@@ -51,9 +52,7 @@ def _update_solution(account: Account, parameters: Mapping[str, Any]) -> Members
     )
 
 
-def _train(
-    store: files.Store, megabytes: Callable[[], int], account: Account, parameters: Mapping[str, Any]
-) -> Members:
+def _train(streams: Streams, megabytes: Callable[[], int], account: Account, parameters: Mapping[str, Any]) -> Members:
     """Train a version of a solution on what its dataset group has now.
 
     The version's name decides on its ARN and on the folder of its model, so that a repetition after a kill finds both.
@@ -74,7 +73,7 @@ def _train(
     members |= {"trainingType": "MANUAL", "_folder": folder}
     began, failure = account.clock(), ""
     try:
-        members |= _model(store, megabytes, account, solution, folder)
+        members |= _model(streams, megabytes, account, solution, folder)
     except library.Refused as error:
         failure = error.message
     members["trainingHours"] = round((account.clock() - began) / 3600, 6)
@@ -87,26 +86,30 @@ def _train(
         parameters["solutionArn"],
         {"latestSolutionVersion": {name: version[name] for name in shown}},
     )
-    _forget_old(store, account, parameters["solutionArn"])
+    _forget_old(streams.store, account, parameters["solutionArn"])
     return answer
 
 
 def _model(
-    store: files.Store, megabytes: Callable[[], int], account: Account, solution: Mapping[str, Any], folder: str
+    streams: Streams, megabytes: Callable[[], int], account: Account, solution: Mapping[str, Any], folder: str
 ) -> Members:
     """Train into a folder of the bucket; return the members that tell of it."""
     from personalize_local import library  # noqa: PLC0415 - what only the engine's shops need
 
-    datasets = account.records.listed("dataset", datasetGroupArn=solution["datasetGroupArn"])
+    group = solution["datasetGroupArn"]
+    datasets = account.records.listed("dataset", datasetGroupArn=group)
     tables = {dataset["datasetType"]: dataset["_folder"] for dataset in datasets if "_folder" in dataset}
     with tempfile.TemporaryDirectory(prefix="train-") as scratch:
-        disk = files.Disk(Path(scratch), store)
+        disk = files.Disk(Path(scratch), streams.store)
         folders = {kind: disk.fetched(table, but=_UNREAD) for kind, table in tables.items()}
         target = Path(scratch) / "model"
         members = {name: value for name, value in solution.items() if not name.startswith("_")}
         options = library.Options(memory=megabytes() << 20)
-        outcome = library.train(folders, {**members, "columns": solution["_columns"]}, target, options=options)
-        files.upload(store, folder, target)
+        described = required(account.records, "datasetGroup", group)
+        since = streams.since(account, described, schemas(account.records, group))
+        members["columns"] = solution["_columns"]
+        outcome = library.train(folders, members, target, since=since, options=options)
+        files.upload(streams.store, folder, target)
     return {"_metrics": dict(outcome.metrics), "_tables": tables}
 
 
@@ -123,10 +126,13 @@ def _forget_old(store: files.Store, account: Account, solution: str) -> None:
             records.delete(account.records, "solutionVersion", version["solutionVersionArn"])
 
 
-def operations(store: files.Store, megabytes: Callable[[], int] = lambda: 0) -> Mapping[str, Operation]:
-    """Return the operations of functions that train into a bucket, with so much memory (0: no bound)."""
+def operations(streams: Streams, megabytes: Callable[[], int] = lambda: 0) -> Mapping[str, Operation]:
+    """Return the operations of functions that train into a bucket, with so much memory (0: no bound).
+
+    They train on what came beside the imports too.
+    """
     return {
         "CreateSolution": _create_solution,
         "UpdateSolution": _update_solution,
-        "CreateSolutionVersion": partial(_train, store, megabytes),
+        "CreateSolutionVersion": partial(_train, streams, megabytes),
     }

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Erase users: a data deletion job has taken them out of tables, events and live data before it is answered.
+
+Models stay as they are until the next training, as on AWS: a tombstone keeps what a model learned of a user out of
+answers. A job that is killed may be repeated by its name.
+"""
+
+import tempfile
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from table_intake.write import dialect
+
+from personalization.core.aws import objects
+from personalization.engine import files, records
+from personalization.engine.backend import Account, Operation, Refused
+from personalization.engine.describing import required
+from personalization.engine.folding import archive_of
+from personalization.engine.live import Erasure
+from personalization.engine.making import arn_of, change, folder_of, group_name
+from personalization.engine.records import Members
+from personalization.engine.streamed import Streams
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_THREADS = 8
+_SLASHES = len("s3://")
+_KIND = "dataDeletionJob"
+
+
+def _delete_users(streams: Streams, account: Account, parameters: Mapping[str, Any]) -> Members:
+    described = required(account.records, "datasetGroup", parameters["datasetGroupArn"])
+    group = described["name"]
+    arn = arn_of(account, "data-deletion-job", parameters["jobName"])
+    if account.records.get(_KIND, arn):
+        raise Refused("ResourceAlreadyExistsException", f"Another resource with Arn {arn} already exists.")
+    users = _listed(streams.store.client(), parameters["dataSource"]["dataLocation"])
+    erasure, now = Erasure(account.dynamodb(), streams.live_table()), account.clock()
+    _for_all(users, lambda user: erasure.forget(group, user, now))
+    archive_of(streams.store, account, described).forget(users, int(now))
+    for dataset in account.records.listed("dataset", datasetGroupArn=parameters["datasetGroupArn"]):
+        if "_folder" in dataset:
+            _without(streams.store, account, dataset, parameters["jobName"], users)
+    _for_all(users, lambda user: erasure.end_erasure(group, user, account.clock()))
+    ended = account.clock()
+    times = {"creationDateTime": now, "lastUpdatedDateTime": ended}
+    members = {**parameters, f"{_KIND}Arn": arn, "status": "COMPLETED", **times}
+    records.create(account.records, _KIND, arn, members)
+    return {f"{_KIND}Arn": arn}
+
+
+def _listed(client: "S3Client", location: str) -> list[str]:
+    """Return the users in the files at a location in the bucket."""
+    bucket, _, key = location[_SLASHES:].partition("/")
+    users: dict[str, None] = {}
+    for name in objects.list_keys(client, bucket, key):
+        text = objects.required_bytes(client, bucket, name).decode()
+        _, *rows = dialect.records(text.splitlines(keepends=True))
+        users |= dict.fromkeys(row[0] for row in rows if row)
+    return list(users)
+
+
+def _for_all(users: Collection[str], act: Callable[[str], object]) -> None:
+    with ThreadPoolExecutor(_THREADS, "erasure") as pool:
+        list(pool.map(act, users))
+
+
+def _without(store: files.Store, account: Account, dataset: Members, job: str, users: Collection[str]) -> None:
+    """Write a dataset's table anew without users, and delete its earlier tables, which have them."""
+    from personalize_local import library  # noqa: PLC0415 - what only the engine's shops need
+
+    tables = f"{folder_of(account, group_name(dataset['datasetGroupArn']))}tables/{dataset['datasetType']}/"
+    serving, fresh = dataset["_folder"], f"{tables}{job}/"
+    if serving != fresh:
+        with tempfile.TemporaryDirectory(prefix="erase-") as scratch:
+            table = files.Disk(Path(scratch), store).fetched(serving)
+            if rows := library.without_users(table, users):
+                files.upload(store, fresh, table)
+                facts = {"_folder": fresh, "_rows": dataset["_rows"] - rows}
+                change(account, "dataset", dataset["datasetArn"], facts)
+                serving = fresh
+    keys = objects.list_keys(store.client(), store.bucket(), tables)
+    folders = {f"{tables}{key.removeprefix(tables).partition('/')[0]}/" for key in keys}
+    for earlier in sorted(folders - {serving}):
+        files.delete(store, earlier)
+
+
+def operations(streams: Streams) -> Mapping[str, Operation]:
+    """Return the operations of functions that erase users."""
+    return {"CreateDataDeletionJob": partial(_delete_users, streams)}

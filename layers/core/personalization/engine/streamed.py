@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What came beside a shop's imports, for the engine's trainings: events, and put users and items."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from personalization.engine import live
+from personalization.engine.archive import ArchivedEvent
+from personalization.engine.backend import Account
+from personalization.engine.files import Store
+from personalization.engine.folding import archive_of
+from personalization.engine.live import LiveTable, Put
+from personalization.engine.records import Members
+
+if TYPE_CHECKING:
+    from personalize_local import library
+
+
+_ALL = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Where it is: the bucket with the copies of events, and the table of what came."""
+
+    store: Store
+    live_table: Callable[[], str]
+
+    def since(self, account: Account, group: Members, schemas: Mapping[str, str]) -> "library.Since":
+        """Take over the events that were copied meanwhile; return all that a training adds to its tables.
+
+        Args:
+            account, group: the dataset group.
+            schemas: the schemas of its datasets, by their types.
+        """
+        from personalize_local import library  # noqa: PLC0415 - what only the engine's shops need
+
+        archive, table = archive_of(self.store, account, group), LiveTable(account.dynamodb(), self.live_table())
+        archive.fold()
+        name, now = str(group["name"]), account.clock()
+        first = live.milliseconds(max(now - live.KEPT_SECONDS, group["creationDateTime"]))
+        return library.Since(
+            events=list(_events(archive.events(int(now)), schemas.get("INTERACTIONS", ""))),
+            users=list(_records(table.puts_of_users(name, first, live.milliseconds(now)), schemas.get("USERS", ""))),
+            items=list(_records(table.puts_of_items(name, first, _ALL).records, schemas.get("ITEMS", ""))),
+        )
+
+
+def _events(events: Iterable[ArchivedEvent], schema: str) -> "Iterator[library.StreamedEvent]":
+    from personalize_local import library  # noqa: PLC0415 - as above
+
+    for event in events:
+        yield library.StreamedEvent(
+            session_id=event.session_id,
+            event_type=event.event_type,
+            sent_at=event.sent_at,
+            event_id=event.event_id,
+            user_id=event.user_id or None,
+            item_id=event.item_id,
+            event_value=event.event_value,
+            recommendation_id=event.recommendation_id or None,
+            impression=tuple(filter(None, event.impression.split("|"))),
+            properties=_columns(json.loads(event.properties or "{}"), schema, whole=False) or {},
+        )
+
+
+def _records(puts: Iterable[Put], schema: str) -> "Iterator[library.PutRecord]":
+    from personalize_local import library  # noqa: PLC0415 - as above
+
+    for put in puts:
+        columns = _columns(put.properties, schema, whole=True)
+        if columns is not None:
+            yield library.PutRecord(put.id, columns)
+
+
+def _columns(properties: Mapping[str, object], schema: str, *, whole: bool) -> Mapping[str, str | float | None] | None:
+    """Return properties by a schema's columns; None if they were put for another schema, which this one refuses."""
+    from personalize_local import library  # noqa: PLC0415 - as above
+
+    if not (properties or whole) or not schema:
+        return None
+    try:
+        return library.columns(properties, schema, whole=whole)
+    except library.Refused:
+        return None
