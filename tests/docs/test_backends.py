@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The costs of two backends stand on the page as they are computed."""
+
+import re
+
+import pytest
+from personalization.shop.settings.prices import campaign_month, estimate
+from personalization.shop.settings.settings import parse
+
+from tests.docs.pages import ROOT
+
+PAGE = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
+PERSONALIZE, ENGINE = (parse("settings.yaml", f"backend: {name}") for name in ("personalize", "engine"))
+LAMBDA, LOGS, READS = 1.30, 0.60, 5 * 0.125
+"""Dollars of a million: docs/costs.md has the first two; five strongly consistent units of DynamoDB are the third."""
+CALLS, MILLISECONDS, GIGABYTES = 0.20, 10.7 * 1769 / 1024, 1.0
+"""A million calls of Lambda in dollars; what an answer of the engine takes with a share of a processor."""
+
+
+def dollars(millions: float) -> tuple[float, float]:
+    """What Amazon Personalize and the engine cost with so many requests."""
+    prices = PERSONALIZE.prices
+    least = sum(campaign_month(prices, PERSONALIZE.billed(alias)) for alias in PERSONALIZE.deployed)
+    service = max(least, millions * 1_000 * prices.thousand_recommendations)
+    answers = CALLS + MILLISECONDS / 1_000 * 1e6 * GIGABYTES * prices.gigabyte_second + READS + LOGS
+    return service + millions * (LAMBDA + LOGS), millions * answers
+
+
+@pytest.mark.parametrize(("text", "millions"), [("0", 0), ("1 million", 1), ("10 million", 10), ("100 million", 100)])
+def test_the_costs_of_requests_are_computed(text: str, millions: int) -> None:
+    row = re.search(rf"^\| {text} \| \$([\d,]+) \| \$([\d,]+) \|$", PAGE, re.MULTILINE)
+    assert row is not None
+    told = [int(group.replace(",", "")) for group in row.groups()]
+    assert told == pytest.approx(dollars(millions), rel=0.01, abs=0.5)
+
+
+def test_the_costs_of_a_training_are_computed() -> None:
+    costs = [
+        estimate(settings.prices, 0, 1_000_000, [settings.billed(alias) for alias in settings.recipes])
+        for settings in (PERSONALIZE, ENGINE)
+    ]
+    assert [cost.training_dollars for cost in costs] == pytest.approx([1.92, 0.0145], rel=0.02)
