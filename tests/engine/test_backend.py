@@ -245,6 +245,7 @@ def test_events_for_nobody_are_refused(shop: "PersonalizeClient") -> None:
         clients.events().put_events(trackingId="engine:retail-other", sessionId="s1", eventList=[event])
 
 
+@pytest.mark.usefixtures("campaign")
 def test_what_is_made_twice_is_refused_and_made_once(shop: "PersonalizeClient") -> None:
     solution = f"{ARN}:solution/retail-engine-similar-items"
     before = shop.list_solution_versions(solutionArn=solution)["solutionVersions"]
@@ -309,3 +310,23 @@ def test_a_call_about_amazon_personalize_goes_to_it(personalize: "FakePersonaliz
     with pytest.raises(Missing):
         clients.personalize().describe_campaign(campaignArn=arn)
     assert personalize.operations() == ["DescribeCampaign"]
+
+
+def test_a_version_that_cannot_be_fetched_leaves_the_one_before_it_answering(
+    shop: "PersonalizeClient", campaign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("personalization.engine.container.REMEMBER_SECONDS", 0.0)
+    before = shop.describe_campaign(campaignArn=campaign)["campaign"]["solutionVersionArn"]
+
+    def listed() -> list[str]:
+        answer = clients.runtime().get_recommendations(campaignArn=campaign, itemId="i3", userId="u1", numResults=5)
+        return [item["itemId"] for item in answer["itemList"]]
+
+    usual = listed()
+    broken = trained(shop, "similar-items", "cut-in-half")
+    folder = f"engine/engine/models/retail-engine-similar-items/{broken.rpartition('/')[2]}/"
+    clients.s3().delete_object(Bucket=BUCKET, Key=f"{folder}contents.json")
+    shop.update_campaign(campaignArn=campaign, solutionVersionArn=broken)
+    assert [listed() for _ in range(5)] == [usual] * 5
+    shop.update_campaign(campaignArn=campaign, solutionVersionArn=before)
+    assert listed() == usual

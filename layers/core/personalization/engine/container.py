@@ -17,12 +17,14 @@ from personalize_local import library
 
 from personalization.core.errors import Broken, PersonalizationError, RetryLater
 from personalization.engine import files
-from personalization.engine.backend import Account
-from personalization.engine.describing import required
+from personalization.engine.backend import Account, Refused
+from personalization.engine.describing import datasets_of, required, schemas
 from personalization.engine.making import group_name
 
 REMEMBER_SECONDS = 20.0
 """How long a container uses what it read of a campaign before it reads it again."""
+RETRY_SECONDS = 2.0
+"""The same while it has nothing to answer from."""
 MOST_CAMPAIGNS = 50
 """Campaigns that a container knows; the one that was asked longest ago goes first."""
 _UNREAD = ("rows.parquet",)
@@ -67,11 +69,12 @@ class Answering:
 class _Campaign:
     """What a container has of a campaign."""
 
-    read_at: float = float("-inf")
+    look_at: float = float("-inf")
+    """When it is read again what the campaign serves."""
     wanted: Served | None = None
     answers_from: tuple[Served, Answering] | None = None
     fetch: threading.Thread | None = None
-    failure: PersonalizationError | None = None
+    failure: PersonalizationError | Refused | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -94,10 +97,13 @@ class Container:
         """
         campaign = self._campaign(arn)
         with campaign.lock:
-            self._look(arn, campaign)
-            fetch = self._begun(arn, campaign)
-        if fetch and campaign.answers_from is None:
-            fetch.join(wait)
+            now = self._account.clock()
+            if now >= campaign.look_at and (campaign.fetch is None or not campaign.fetch.is_alive()):
+                campaign.look_at = now + REMEMBER_SECONDS
+                campaign.fetch = threading.Thread(target=self._renew, args=(arn, campaign), daemon=True)
+                campaign.fetch.start()
+        if campaign.answers_from is None and campaign.fetch:
+            campaign.fetch.join(wait)
         if campaign.answers_from is None:
             raise campaign.failure or RetryLater(arn, "its model is still being fetched")
         return campaign.answers_from[1]
@@ -123,74 +129,54 @@ class Container:
                 del self._campaigns[next(iter(self._campaigns))]
             return campaign
 
-    def _look(self, arn: str, campaign: _Campaign) -> None:
-        """Read what a campaign serves, if that was long ago; while the table does not answer, the old state stands."""
-        now = self._account.clock()
-        if now < campaign.read_at + REMEMBER_SECONDS:
-            return
+    def _renew(self, arn: str, campaign: _Campaign) -> None:
+        """Bring a campaign to what it serves now. Whatever fails, the container goes on with what it has."""
         try:
-            campaign.wanted = self._served(arn)
-        except RetryLater:
-            if campaign.wanted is None:
-                raise
-        campaign.read_at = now
+            wanted = self._served(arn)
+            if campaign.answers_from is None or campaign.answers_from[0] != wanted:
+                campaign.wanted = wanted
+                campaign.answers_from = (wanted, self._opened(arn, wanted))
+                self._tidy()
+            campaign.failure = None
+        except library.Refused as error:
+            campaign.failure = Broken(arn, error.message)
+        except OSError as error:
+            campaign.failure = RetryLater(arn, f"the disk does not take its model: {error.strerror}")
+            self._make_room(arn)
+        except (PersonalizationError, Refused) as error:
+            campaign.failure = error
+        if campaign.answers_from is None:
+            campaign.look_at = self._account.clock() + RETRY_SECONDS
 
     def _served(self, arn: str) -> Served:
-        described = required(self._account.records, "campaign", arn)
-        version = required(self._account.records, "solutionVersion", described["solutionVersionArn"])
-        datasets = list(self._account.records.listed("dataset", datasetGroupArn=version["datasetGroupArn"]))
-        schemas = {
-            dataset["datasetType"]: required(self._account.records, "schema", dataset["schemaArn"])
-            for dataset in datasets
-        }
+        records = self._account.records
+        described = required(records, "campaign", arn)
+        version = required(records, "solutionVersion", described["solutionVersionArn"])
+        datasets = list(datasets_of(records, version["datasetGroupArn"]))
         return Served(
             model=version["_folder"],
             tables=tuple(
                 sorted((dataset["datasetType"], dataset["_folder"]) for dataset in datasets if "_folder" in dataset)
             ),
-            schemas=tuple(sorted((kind, schema["schema"]) for kind, schema in schemas.items())),
+            schemas=tuple(sorted(schemas(records, version["datasetGroupArn"]).items())),
             config=json.dumps(described.get("campaignConfig") or {}),
             group=group_name(version["datasetGroupArn"]),
-            made_at=required(self._account.records, "datasetGroup", version["datasetGroupArn"])["creationDateTime"],
+            made_at=required(records, "datasetGroup", version["datasetGroupArn"])["creationDateTime"],
             imported_at=min((dataset["_at"] for dataset in datasets if "_at" in dataset), default=0.0),
         )
 
-    def _begun(self, arn: str, campaign: _Campaign) -> threading.Thread | None:
-        """Begin to fetch what a campaign serves, unless the container has it or is at it; return the fetch."""
-        wanted = campaign.wanted
-        if wanted is None or (campaign.answers_from and campaign.answers_from[0] == wanted):
-            return None
-        if campaign.fetch is None or not campaign.fetch.is_alive():
-            campaign.failure = None
-            campaign.fetch = threading.Thread(target=self._open, args=(arn, campaign, wanted), daemon=True)
-            campaign.fetch.start()
-        return campaign.fetch
-
-    def _open(self, arn: str, campaign: _Campaign, wanted: Served) -> None:
-        try:
-            model = library.open_model(self._disk.fetched(wanted.model))
-            data = self._data(wanted.tables)
-            recommender = library.Recommender(
-                model, data, arn=arn, schemas=dict(wanted.schemas), config=json.loads(wanted.config)
-            )
-        except PersonalizationError as error:
-            campaign.failure = error
-        except library.Refused as error:
-            campaign.failure = Broken(wanted.model, error.message)
-        except OSError as error:
-            campaign.failure = RetryLater(arn, f"the disk does not take its model: {error.strerror}")
-            self._make_room(arn)
-        else:
-            schemas = dict(wanted.schemas)
-            answering = Answering(
-                recommender=recommender,
-                group=wanted.group,
-                imported_at=wanted.imported_at,
-                cut=int(wanted.made_at * 1000),
-                users=schemas.get("USERS", ""),
-            )
-            campaign.answers_from = (wanted, answering)
-            self._tidy()
+    def _opened(self, arn: str, wanted: Served) -> Answering:
+        model, schemas = library.open_model(self._disk.fetched(wanted.model)), dict(wanted.schemas)
+        recommender = library.Recommender(
+            model, self._data(wanted.tables), arn=arn, schemas=schemas, config=json.loads(wanted.config)
+        )
+        return Answering(
+            recommender=recommender,
+            group=wanted.group,
+            imported_at=wanted.imported_at,
+            cut=int(wanted.made_at * 1000),
+            users=schemas.get("USERS", ""),
+        )
 
     def _data(self, tables: tuple[tuple[str, str], ...]) -> library.Data:
         """Return tables, which the campaigns of a dataset group share."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Describe and list the engine's resources."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -43,11 +43,16 @@ def required(records: Records, kind: str, arn: str) -> Members:
     return members
 
 
+def datasets_of(records: Records, group: str) -> Iterator[Members]:
+    """Yield the datasets of a group, by its ARN."""
+    return records.listed("dataset", f"dataset/{group.rpartition('/')[2]}/", datasetGroupArn=group)
+
+
 def schemas(records: Records, group: str) -> dict[str, str]:
     """Return the schemas of a group's datasets, as Avro JSON by dataset type."""
     return {
         dataset["datasetType"]: required(records, "schema", dataset["schemaArn"])["schema"]
-        for dataset in records.listed("dataset", datasetGroupArn=group)
+        for dataset in datasets_of(records, group)
     }
 
 
