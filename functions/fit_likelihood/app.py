@@ -9,10 +9,11 @@ from typing import Any
 # A function has one processor, so threads would only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from personalization.core import observability
+from personalization.core import environment, observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.messages import Part, Steps
+from personalization.engine import answering, backend, files
 from personalization.likelihood import fit
 from personalization.likelihood.fit import FitRequest, Fitted, Job, Run
 from personalization.likelihood.sharded import steps
@@ -32,6 +33,10 @@ from personalization.likelihood.sharded.steps import (
 from personalization.releases.report import Report
 
 LOG = observability.logger()
+SOURCES = answering.Sources(
+    files.Store(clients.s3, environment.bucket), environment.live_table, answering.PROBE_SECONDS
+)
+backend.connect(clients.dynamodb, environment, answering.operations(SOURCES))
 
 
 @dataclass(frozen=True, slots=True)
