@@ -48,7 +48,7 @@ TABLES = (
     training.operations(STREAMS),
     campaigns.OPERATIONS,
     deleting.operations(STORE),
-    answering.operations(answering.Sources(STORE, environment.live_table, 30.0)),
+    answering.operations(answering.Sources(STORE, environment.live_table, 30.0, 0.0)),
     recording.operations(environment.live_table),
     erasing.operations(STREAMS),
 )
@@ -189,6 +189,21 @@ def test_an_acknowledged_event_is_in_the_next_answer_and_counts_for_filters(
     assert before[0] not in after
     assert after != before[1:]
     assert len(after) == 5
+
+
+def test_a_put_item_is_in_the_filters_of_answers(shop: "PersonalizeClient", campaign: str) -> None:
+    def chosen() -> set[str]:
+        answer = clients.runtime().get_recommendations(
+            campaignArn=campaign, itemId="i3", numResults=40, filterArn=f"{ARN}:filter/retail-engine-g1"
+        )
+        return {item["itemId"] for item in answer["itemList"]}
+
+    assert shop.list_campaigns(solutionArn=f"{ARN}:solution/retail-engine-similar-items")["campaigns"]
+    before = chosen()
+    assert "i2" not in before
+    dataset = f"{ARN}:dataset/retail-engine/ITEMS"
+    clients.events().put_items(datasetArn=dataset, items=[{"itemId": "i2", "properties": '{"genre": "g1"}'}])
+    assert chosen() == before | {"i2"}
 
 
 def test_a_training_knows_the_events_and_items_that_came_beside_imports(shop: "PersonalizeClient") -> None:

@@ -2,7 +2,7 @@
 """Recommend and rank: the operations of the runtime's API."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 0.5
 """How long a user's request waits for a model that its container does not have yet."""
+REFRESH_SECONDS = 60.0
+"""How long a put item may be missing in the answers of a container."""
 PROBE_SECONDS = 120.0
 """How long the request of a probe does."""
 _NOBODY = "\0"
@@ -34,6 +36,8 @@ class Sources:
     """The table of what came since the tables were written."""
     wait: float = WAIT_SECONDS
     """Seconds that a request waits for a model that its container does not have yet."""
+    refresh: float = REFRESH_SECONDS
+    """Seconds after which a container reads again which items were put."""
 
 
 def _answer(operation: str, sources: Sources, account: Account, parameters: Mapping[str, Any]) -> Members:
@@ -45,7 +49,9 @@ def _answer(operation: str, sources: Sources, account: Account, parameters: Mapp
     here, request = container(account, sources.store), dict(parameters)
     answering = here.answering(str(request.pop("campaignArn", "")), sources.wait)
     try:
-        live = _live(sources, account, answering, request)
+        table = LiveTable(account.dynamodb(), sources.live_table())
+        changes = here.changes(table, answering, sources.refresh)
+        live = replace(_live(table, answering, request), changes=changes)
         more: dict[str, Any] = {"live": live, "filters": here.filter, "now": account.clock()}
         if operation == "GetRecommendations":
             return answering.recommender.get_recommendations(request, **more)
@@ -56,7 +62,7 @@ def _answer(operation: str, sources: Sources, account: Account, parameters: Mapp
         raise Refused(error.code, error.message) from None
 
 
-def _live(sources: Sources, account: Account, answering: "Answering", request: dict[str, Any]) -> "library.Live":
+def _live(table: LiveTable, answering: "Answering", request: dict[str, Any]) -> "library.Live":
     """Return what the user of a request did since the training; of who was erased, the request names nobody."""
     from personalize_local import library  # noqa: PLC0415 - as above
 
@@ -64,7 +70,7 @@ def _live(sources: Sources, account: Account, answering: "Answering", request: d
     if not user_id:
         return library.Live()
     try:
-        user = LiveTable(account.dynamodb(), sources.live_table()).of_user(answering.group, user_id, answering.cut)
+        user = table.of_user(answering.group, user_id, answering.cut)
     except RetryLater:
         # What was learned of the user before is better than bestsellers.
         return library.Live()

@@ -9,6 +9,7 @@ between requests: a fetch goes on while requests come.
 import json
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,9 @@ from personalization.core.errors import Broken, PersonalizationError, RetryLater
 from personalization.engine import files
 from personalization.engine.backend import Account, Refused
 from personalization.engine.describing import datasets_of, required, schemas
+from personalization.engine.live import LiveTable
 from personalization.engine.making import group_name
+from personalization.engine.put_records import records
 
 REMEMBER_SECONDS = 20.0
 """How long a container uses what it read of a campaign before it reads it again."""
@@ -63,6 +66,8 @@ class Answering:
     """Milliseconds until which what came was an earlier shop's of that name."""
     users: str
     """The schema of users; empty where the shop has none."""
+    items: str
+    """The same of items."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,6 +91,7 @@ class Container:
         self._disk = files.Disk(root, store)
         self._campaigns: dict[str, _Campaign] = {}
         self._filters: dict[str, library.Filter] = {}
+        self._changes: dict[tuple[str, str], tuple[float, tuple[tuple[str, int], ...], library.Changes | None]] = {}
         self._lock = threading.Lock()
 
     def answering(self, arn: str, wait: float) -> Answering:
@@ -120,6 +126,25 @@ class Container:
                 raise library.Refused("ResourceNotFoundException", f"Resource with Arn {arn} does not exist.")
             self._filters[arn] = library.Filter.from_json(members["_parsed"])
         return self._filters[arn]
+
+    def changes(self, table: LiveTable, answering: Answering, seconds: float) -> library.Changes | None:
+        """Return what changed for everybody: items that were put, as they were so many seconds ago at most.
+
+        While nothing changes it is the same object, for which a recommender has prepared. A table that does not answer
+        is asked again when as much time has passed.
+        """
+        now, key = self._account.clock(), (answering.group, answering.items)
+        read_at, versions, changes = self._changes.get(key, (float("-inf"), (), None))
+        if now < read_at + seconds:
+            return changes
+        with suppress(RetryLater):
+            puts = table.puts_of_items(answering.group, answering.cut).records
+            newest = tuple((put.id, put.stored) for put in puts)
+            if newest != versions:
+                since = library.Since(items=list(records(puts, answering.items)))
+                versions, changes = newest, library.Changes(since=since)
+        self._changes[key] = (now, versions, changes)
+        return changes
 
     def _campaign(self, arn: str) -> _Campaign:
         with self._lock:
@@ -176,6 +201,7 @@ class Container:
             imported_at=wanted.imported_at,
             cut=int(wanted.made_at * 1000),
             users=schemas.get("USERS", ""),
+            items=schemas.get("ITEMS", ""),
         )
 
     def _data(self, tables: tuple[tuple[str, str], ...]) -> library.Data:

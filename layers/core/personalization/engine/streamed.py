@@ -11,7 +11,8 @@ from personalization.engine.archive import ArchivedEvent
 from personalization.engine.backend import Account
 from personalization.engine.files import Store
 from personalization.engine.folding import archive_of
-from personalization.engine.live import LiveTable, Put
+from personalization.engine.live import LiveTable
+from personalization.engine.put_records import columns, records
 from personalization.engine.records import Members
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Streams:
         first = live.milliseconds(max(now - live.KEPT_SECONDS, group["creationDateTime"]))
         return library.Since(
             events=list(_events(archive.events(int(now)), schemas.get("INTERACTIONS", ""))),
-            users=list(_records(table.puts_of_users(name, first, live.milliseconds(now)), schemas.get("USERS", ""))),
-            items=list(_records(table.puts_of_items(name, first, _ALL).records, schemas.get("ITEMS", ""))),
+            users=list(records(table.puts_of_users(name, first, live.milliseconds(now)), schemas.get("USERS", ""))),
+            items=list(records(table.puts_of_items(name, first, _ALL).records, schemas.get("ITEMS", ""))),
         )
 
 
@@ -62,26 +63,5 @@ def _events(events: Iterable[ArchivedEvent], schema: str) -> "Iterator[library.S
             event_value=event.event_value,
             recommendation_id=event.recommendation_id or None,
             impression=tuple(filter(None, event.impression.split("|"))),
-            properties=_columns(json.loads(event.properties or "{}"), schema, whole=False) or {},
+            properties=columns(json.loads(event.properties or "{}"), schema) or {},
         )
-
-
-def _records(puts: Iterable[Put], schema: str) -> "Iterator[library.PutRecord]":
-    from personalize_local import library  # noqa: PLC0415 - as above
-
-    for put in puts:
-        columns = _columns(put.properties, schema, whole=True)
-        if columns is not None:
-            yield library.PutRecord(put.id, columns)
-
-
-def _columns(properties: Mapping[str, object], schema: str, *, whole: bool) -> Mapping[str, str | float | None] | None:
-    """Return properties by a schema's columns; None if they were put for another schema, which this one refuses."""
-    from personalize_local import library  # noqa: PLC0415 - as above
-
-    if not (properties or whole) or not schema:
-        return None
-    try:
-        return library.columns(properties, schema, whole=whole)
-    except library.Refused:
-        return None
