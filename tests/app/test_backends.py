@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A shop moves from Amazon Personalize to the engine in its own stack, and back."""
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
@@ -31,27 +32,38 @@ def similar(laptop: Laptop, **query: str) -> list[str]:
     return [] if "degraded" in answer.body else [item["itemId"] for item in answer.body["items"]]
 
 
+@dataclass(frozen=True)
+class Move:
+    """What a shop answered on Amazon Personalize, and the run that brings it to the engine."""
+
+    before: list[str]
+    run: Run
+
+
 @pytest.fixture(scope="module")
-def moved(laptop: Laptop) -> Run:
-    """The run that brings a shop of Amazon Personalize to the engine."""
+def moved(laptop: Laptop) -> Move:
+    """A shop that moves, with the same data."""
     assert laptop.put(f"drops/{SHOP}/settings.yaml", SETTINGS).status == "SUCCEEDED"
     laptop.drop(SHOP, "items", retail.items())
     assert laptop.drop(SHOP, "interactions", retail.interactions()).output["outcome"] == "promoted"
     assert backend(laptop) == "personalize"
+    until(lambda: bool(similar(laptop)), "a campaign answers")
+    before = similar(laptop)
     assert laptop.put(f"drops/{SHOP}/settings.yaml", f"backend: engine\n{SETTINGS}").status == "SUCCEEDED"
     early = laptop.drop(SHOP, "interactions", retail.interactions())
     assert (early.status, backend(laptop)) == ("FAILED", "personalize")
     assert "does not have its items" in str(early.reason)
     laptop.drop(SHOP, "items", retail.items())
-    return laptop.drop(SHOP, "interactions", retail.interactions(events_each=26))
+    return Move(before, laptop.ended(laptop.client.runs.start(SHOP, "retrain").arn))
 
 
-def test_a_moved_shop_answers_from_the_engine_and_knows_what_was_just_bought(laptop: Laptop, moved: Run) -> None:
-    assert (moved.status, moved.output["outcome"], backend(laptop)) == ("SUCCEEDED", "promoted", "engine")
+def test_a_moved_shop_answers_item_for_item_and_knows_what_was_just_bought(laptop: Laptop, moved: Move) -> None:
+    assert (moved.run.status, moved.run.output["outcome"], backend(laptop)) == ("SUCCEEDED", "promoted", "engine")
     campaigns = laptop.personalize.list_campaigns()["campaigns"]
     assert f"retail-{SHOP}-similar-items" not in {campaign["name"] for campaign in campaigns}
     # A new container may answer its first request by the fallback.
     until(lambda: bool(similar(laptop)), "a campaign answers")
+    assert similar(laptop) == moved.before
     bought, *_ = similar(laptop, userId="buyer", filter="not-purchased")
     event = {"eventType": "Purchase", "itemId": bought}
     body = {"userId": "buyer", "sessionId": "s", "events": [event]}
@@ -61,15 +73,15 @@ def test_a_moved_shop_answers_from_the_engine_and_knows_what_was_just_bought(lap
     assert bought not in after
 
 
-def test_a_rollback_returns_to_amazon_personalize(laptop: Laptop, moved: Run) -> None:
-    assert moved.status == "SUCCEEDED"
+def test_a_rollback_returns_to_amazon_personalize(laptop: Laptop, moved: Move) -> None:
+    assert moved.run.status == "SUCCEEDED"
     done = laptop.command_json("rollback", SHOP)
     assert (done["output"]["outcome"], backend(laptop)) == ("rolled back", "personalize")
     until(lambda: bool(similar(laptop)), "a campaign answers")
 
 
-def test_a_removal_leaves_nothing_of_either_backend(laptop: Laptop, moved: Run) -> None:
-    assert moved.status == "SUCCEEDED"
+def test_a_removal_leaves_nothing_of_either_backend(laptop: Laptop, moved: Move) -> None:
+    assert moved.run.status == "SUCCEEDED"
     assert laptop.command("teardown", SHOP, "--yes", "--objects").returncode == 0
     listed = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=f"engine/{SHOP}/")
     assert listed["KeyCount"] == 0

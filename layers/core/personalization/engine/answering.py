@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.errors import RetryLater
 from personalization.engine import files
 from personalization.engine.backend import Account, Operation, Refused
 from personalization.engine.live import LiveTable
@@ -69,11 +68,8 @@ def _live(table: LiveTable, answering: "Answering", request: dict[str, Any]) -> 
     user_id = request.get("userId")
     if not user_id:
         return library.Live()
-    try:
-        user = table.of_user(answering.group, user_id, answering.cut)
-    except RetryLater:
-        # What was learned of the user before is better than bestsellers.
-        return library.Live()
+    # Without an answer of the table nobody knows whether the user was erased: then the fallback answers.
+    user = table.of_user(answering.group, user_id, answering.cut)
     if user.leaving or user.erased > answering.imported_at * 1000:
         request["userId"] = user_id + _NOBODY
     if user.leaving:

@@ -50,6 +50,7 @@ def of_shop(
     hashed = hashed_ids.of_shop(s3, bucket, wish.shop).columns
     planned = planned.replaced(notes=(*remarks, *planned.notes), hashed=hashed)
     planned = texts.trainable(s3, personalize, bucket, planned)
+    planned = imports.with_left_behind(personalize, names, planned, settings)
     return imports.with_existing(personalize, names, planned, settings)
 
 
