@@ -7,6 +7,7 @@ import json
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -345,3 +346,19 @@ def test_a_version_that_cannot_be_fetched_leaves_the_one_before_it_answering(
     assert [listed() for _ in range(5)] == [usual] * 5
     shop.update_campaign(campaignArn=campaign, solutionVersionArn=before)
     assert listed() == usual
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_user_whose_id_looks_like_an_arn_of_the_engine_stays_on_amazon_personalize(
+    personalize: "FakePersonalize",
+) -> None:
+    user, event = f"{ARN}:campaign/x", {"eventType": "View", "itemId": "i1", "sentAt": 1_700_100_000}
+    arn = "arn:aws:personalize:us-east-1:123456789012:campaign/retail-demo-similar-items"
+    calls: list[Callable[[], object]] = [
+        lambda: clients.runtime().get_recommendations(campaignArn=arn, userId=user),
+        lambda: clients.events().put_events(trackingId="t", sessionId=user, userId=user, eventList=[event]),  # type: ignore[list-item]
+    ]
+    for call in calls:
+        with suppress(PersonalizationError):
+            call()
+    assert personalize.operations() == ["GetRecommendations", "PutEvents"]

@@ -67,9 +67,12 @@ class Engine:
     """By their names in AWS's API."""
 
     def has(self, parameters: Mapping[str, Any]) -> bool:
-        """Return whether a call is about one of the engine's resources: it names its ARN, or its tracking id."""
-        texts = [value for value in parameters.values() if isinstance(value, str)]
-        return any(is_of_engine(text) for text in texts) or str(parameters.get("trackingId", "")).startswith(TRACKER)
+        """Return whether a call is about one of the engine's resources: it names its ARN, or its tracking id.
+
+        Other members are what users and shops write: an id may look like an ARN.
+        """
+        arns = [value for name, value in parameters.items() if name.endswith("Arn") and isinstance(value, str)]
+        return any(map(is_of_engine, arns)) or str(parameters.get("trackingId", "")).startswith(TRACKER)
 
     def answer(self, operation: str, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any answer
         act = self.operations.get(operation)
