@@ -52,7 +52,7 @@ RANK = partial(runtime.served, runtime.rank, clients.runtime_once)
 backend.connect(
     clients.dynamodb_once,
     environment,
-    answering.operations(answering.Sources(files.Store(clients.s3, environment.bucket), environment.live_table)),
+    answering.operations(answering.Sources(files.Store(clients.s3_once, environment.bucket), environment.live_table)),
 )
 
 

@@ -82,7 +82,6 @@ class Disk:
         if contents is None:
             raise Broken(folder, "the folder is not in the bucket, or not as a whole")
         fresh = target.with_name(f"{target.name}.new")
-        shutil.rmtree(fresh, ignore_errors=True)
         for name, (size, digest) in contents.items():
             if name not in but:
                 self._fetch(folder + name, fresh / name, size, digest)
@@ -90,13 +89,20 @@ class Disk:
         return target
 
     def _fetch(self, key: str, path: Path, size: int, digest: str) -> None:
+        """Fetch an object, from where an earlier attempt ended: connections break while Lambda freezes a container."""
         path.parent.mkdir(parents=True, exist_ok=True)
         seen = hashlib.sha256()
-        with path.open("wb") as file:
-            for data in objects.stream_from(self.store.client(), self.store.bucket(), key, None, 0) if size else ():
+        with path.open("a+b") as file:
+            file.seek(0)
+            while data := file.read(_CHUNK):
+                seen.update(data)
+            begin = file.tell()
+            left = objects.stream_from(self.store.client(), self.store.bucket(), key, None, begin)
+            for data in left if begin < size else ():
                 seen.update(data)
                 file.write(data)
         if path.stat().st_size != size or seen.hexdigest() != digest:
+            path.unlink()
             raise Broken(key, "the object is not what was stored")
 
     def keep_only(self, folders: Collection[str]) -> None:
