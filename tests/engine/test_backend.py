@@ -2,19 +2,21 @@
 """The engine as a backend, through the clients of the functions: what AWS's API does, done in the account."""
 
 import csv
+import errno
 import io
 import json
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from personalization.core import environment
 from personalization.core.aws import clients
-from personalization.core.errors import Missing, PersonalizationError, Rejected
+from personalization.core.errors import Broken, Missing, PersonalizationError, Rejected, RetryLater
 from personalization.engine import (
     answering,
     backend,
@@ -27,6 +29,7 @@ from personalization.engine import (
     recording,
     training,
 )
+from personalization.engine.container import Container
 from personalization.engine.streamed import Streams
 
 from tests.handlers.samples import BUCKET
@@ -318,6 +321,63 @@ def test_what_others_refer_to_stays(shop: "PersonalizeClient") -> None:
 def test_what_the_engine_lacks_is_refused_by_name(shop: "PersonalizeClient") -> None:
     with pytest.raises(Rejected, match="CreateRecommender"):
         shop.create_recommender(name="x", datasetGroupArn=GROUP, recipeArn=f"{RECIPE}ecomm-popular-items-by-views")
+
+
+@pytest.mark.parametrize("error", [Broken("model", "damaged"), KeyError("shape"), OSError(errno.EIO, "broken")])
+def test_what_cannot_be_opened_is_left_alone_for_a_while(
+    campaign: str, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, attempts = [1_900_000_000.0], list[str]()
+
+    def fetched(_disk: files.Disk, folder: str, _but: object = ()) -> Path:
+        attempts.append(folder)
+        raise error
+
+    monkeypatch.setattr(files.Disk, "fetched", fetched)
+    here = containing(tmp_path, lambda: now[0])
+    for _ in range(3):
+        with pytest.raises((Broken, RetryLater), match=r"damaged|shape|broken"):
+            here.answering(campaign, 9.0)
+    assert len(attempts) == 1
+    now[0] += 21
+    with pytest.raises((Broken, RetryLater)):
+        here.answering(campaign, 9.0)
+    assert len(attempts) == 2
+
+
+@pytest.mark.parametrize(("code", "forgets"), [(errno.ENOENT, False), (errno.ENOSPC, True)])
+def test_only_a_full_disk_forgets_another_campaign(
+    shop: "PersonalizeClient",
+    campaign: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    code: int,
+    forgets: bool,
+) -> None:
+    version = shop.describe_campaign(campaignArn=campaign)["campaign"]["solutionVersionArn"]
+    other = shop.create_campaign(name=f"retail-engine-other-{code}", solutionVersionArn=version)["campaignArn"]
+    here = containing(tmp_path, lambda: 1_900_000_000.0)
+    here.answering(campaign, 30.0)
+
+    def fetched(*_: object) -> Path:
+        raise OSError(code, "trouble")
+
+    monkeypatch.setattr(files.Disk, "fetched", fetched)
+    with pytest.raises(RetryLater, match="trouble"):
+        here.answering(other, 9.0)
+    with pytest.raises(RetryLater) if forgets else nullcontext():
+        here.answering(campaign, 9.0)
+
+
+def containing(folder: Path, clock: Callable[[], float]) -> Container:
+    return Container(
+        backend.Account(
+            dynamodb=clients.dynamodb, table=environment.table, names=environment.engine_names, clock=clock
+        ),
+        STORE,
+        folder,
+    )
 
 
 @pytest.mark.usefixtures("engine")

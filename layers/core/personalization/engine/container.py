@@ -6,9 +6,11 @@ container fetches them beside what it has, and answers from that until they are 
 between requests: a fetch goes on while requests come.
 """
 
+import errno
 import json
 import tempfile
 import threading
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,7 +29,7 @@ from personalization.engine.put_records import records
 REMEMBER_SECONDS = 20.0
 """How long a container uses what it read of a campaign before it reads it again."""
 RETRY_SECONDS = 2.0
-"""The same while it has nothing to answer from."""
+"""The same after a failure that passes, and while there is no such campaign."""
 MOST_CAMPAIGNS = 50
 """Campaigns that a container knows; the one that was asked longest ago goes first."""
 _UNREAD = ("rows.parquet",)
@@ -111,7 +113,9 @@ class Container:
         if campaign.answers_from is None and campaign.fetch:
             campaign.fetch.join(wait)
         if campaign.answers_from is None:
-            raise campaign.failure or RetryLater(arn, "its model is still being fetched")
+            failure = campaign.failure or RetryLater(arn, "its model is still being fetched")
+            # It is raised to many: each would add where that was.
+            raise failure.with_traceback(None)
         return campaign.answers_from[1]
 
     def filter(self, arn: str) -> library.Filter:
@@ -163,15 +167,14 @@ class Container:
                 campaign.answers_from = (wanted, self._opened(arn, wanted))
                 self._tidy()
             campaign.failure = None
-        except library.Refused as error:
-            campaign.failure = Broken(arn, error.message)
-        except OSError as error:
-            campaign.failure = RetryLater(arn, f"the disk does not take its model: {error.strerror}")
-            self._make_room(arn)
-        except (PersonalizationError, Refused) as error:
-            campaign.failure = error
-        if campaign.answers_from is None:
-            campaign.look_at = self._account.clock() + RETRY_SECONDS
+        except Exception as error:  # noqa: BLE001 - whatever it is, requests are answered, and the log says why
+            campaign.failure = failure = _failure(arn, error)
+            is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+            passes = isinstance(error, RetryLater | Refused) or (is_full and self._make_room(arn))
+            if not passes:
+                traceback.print_exc()
+            if passes and (campaign.answers_from is None or isinstance(failure, RetryLater)):
+                campaign.look_at = self._account.clock() + RETRY_SECONDS
 
     def _served(self, arn: str) -> Served:
         records = self._account.records
@@ -212,13 +215,14 @@ class Container:
                     return held.answers_from[1].recommender.data
         return library.open_tables({kind: self._disk.fetched(folder, but=_UNREAD) for kind, folder in tables})
 
-    def _make_room(self, arn: str) -> None:
-        """Forget the campaign that was asked longest ago, other than this one."""
+    def _make_room(self, arn: str) -> bool:
+        """Forget the campaign that was asked longest ago, other than this one; return whether there is one."""
         with self._lock:
             oldest = next((other for other in self._campaigns if other != arn), None)
             if oldest:
                 del self._campaigns[oldest]
         self._tidy()
+        return oldest is not None
 
     def _tidy(self) -> None:
         """Remove folders from the disk that no campaign answers from, or is about to."""
@@ -232,6 +236,16 @@ class Container:
         self._disk.keep_only(
             {served.model for served in states} | {folder for served in states for _, folder in served.tables}
         )
+
+
+def _failure(arn: str, error: Exception) -> PersonalizationError | Refused:
+    if isinstance(error, PersonalizationError | Refused):
+        return error
+    if isinstance(error, library.Refused):
+        return Broken(arn, error.message)
+    if isinstance(error, OSError):
+        return RetryLater(arn, f"the disk does not take its model: {error.strerror}")
+    return Broken(arn, repr(error))
 
 
 @cache
