@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import random
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -29,7 +30,7 @@ from personalization.engine import (
     recording,
     training,
 )
-from personalization.engine.container import Container
+from personalization.engine.container import Container, container
 from personalization.engine.streamed import Streams
 
 from tests.handlers.samples import BUCKET
@@ -368,6 +369,19 @@ def test_only_a_full_disk_forgets_another_campaign(
         here.answering(other, 9.0)
     with pytest.raises(RetryLater) if forgets else nullcontext():
         here.answering(campaign, 9.0)
+
+
+def test_a_process_after_a_crash_has_the_disk_of_the_one_before(
+    campaign: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("AWS_LAMBDA_LOG_STREAM_NAME", "2026/12/02/[$LATEST]1")
+    for _ in range(2):
+        container.cache_clear()
+        here = container(backend.connect(clients.dynamodb, environment), STORE)
+        here.answering(campaign, 30.0)
+    container.cache_clear()
+    assert len(list(tmp_path.glob("engine-*"))) == 1
 
 
 def containing(folder: Path, clock: Callable[[], float]) -> Container:
