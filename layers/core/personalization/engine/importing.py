@@ -82,7 +82,8 @@ def _import(store: files.Store, account: Account, parameters: Mapping[str, Any])
     if account.records.get("datasetImportJob", arn):
         raise Refused("ResourceAlreadyExistsException", f"Another resource with Arn {arn} already exists.")
     group, kind = group_name(dataset["datasetGroupArn"]), dataset["datasetType"]
-    folder = f"{folder_of(account, group)}tables/{kind}/{parameters['jobName']}/"
+    tables = f"{folder_of(account, group)}tables/{kind}/"
+    folder = f"{tables}{parameters['jobName']}/"
     adds = parameters.get("importMode", "FULL") == "INCREMENTAL"
     failure, rows = "", 0
     if dataset.get("_folder") != folder:
@@ -96,6 +97,8 @@ def _import(store: files.Store, account: Account, parameters: Mapping[str, Any])
             change(
                 account, "dataset", dataset["datasetArn"], {"_folder": folder, "_rows": rows, "_at": account.clock()}
             )
+            # A container may be fetching the one before.
+            files.delete_others(store, tables, {folder, dataset.get("_folder", folder)})
     members = {**parameters, "importMode": "INCREMENTAL" if adds else "FULL", "_folder": folder, "_rows": rows}
     return create(account, "datasetImportJob", arn, members, failure)
 
