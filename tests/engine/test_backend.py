@@ -7,6 +7,7 @@ import io
 import json
 import random
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -28,6 +29,7 @@ from personalization.engine import (
     files,
     importing,
     recording,
+    records,
     training,
 )
 from personalization.engine.container import Container, container
@@ -376,6 +378,37 @@ def test_only_a_full_disk_forgets_another_campaign(
         here.answering(other, 9.0)
     with pytest.raises(RetryLater) if forgets else nullcontext():
         here.answering(campaign, 9.0)
+
+
+def test_a_look_is_made_within_a_request_after_a_time_without_any(
+    campaign: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("personalization.engine.container.LOOK_SECONDS", 30.0)
+    now, order = [1_900_000_000.0], list[str]()
+    here = containing(tmp_path, lambda: now[0])
+    here.answering(campaign, 30.0)
+    looking, goes_on, read = threading.Event(), threading.Event(), records.Records.get
+
+    def get(stored: records.Records, kind: str, arn: str, *, stale: bool = False) -> records.Members | None:
+        looking.set()
+        goes_on.wait(30.0)
+        order.append("look")
+        return read(stored, kind, arn, stale=stale)
+
+    def ask() -> None:
+        here.answering(campaign, 30.0)
+        order.append("answer")
+
+    monkeypatch.setattr(records.Records, "get", get)
+    now[0] += 61
+    request = threading.Thread(target=ask)
+    request.start()
+    looking.wait(30.0)
+    request.join(0.1)
+    goes_on.set()
+    request.join(30.0)
+    assert order[0] == "look"
+    assert order[-1] == "answer"
 
 
 def test_a_process_after_a_crash_has_the_disk_of_the_one_before(

@@ -32,6 +32,11 @@ REMEMBER_SECONDS = 20.0
 """How long a container uses what it read of a campaign before it reads it again."""
 RETRY_SECONDS = 2.0
 """The same after a failure that passes, and while there is no such campaign."""
+IDLE_SECONDS = 60.0
+"""How long ago the last look may be before a request waits for the next one, which would be frozen with the container
+behind each of few requests."""
+LOOK_SECONDS = 0.05
+"""How long it waits at most."""
 MOST_CAMPAIGNS = 50
 """Campaigns that a container knows; the one that was asked longest ago goes first."""
 _UNREAD = ("rows.parquet",)
@@ -80,6 +85,9 @@ class _Campaign:
 
     look_at: float = float("-inf")
     """When it is read again what the campaign serves."""
+    looked_at: float = float("-inf")
+    """When that was last read."""
+    looked: threading.Event = field(default_factory=threading.Event)
     wanted: Served | None = None
     answers_from: tuple[Served, Answering] | None = None
     fetch: threading.Thread | None = None
@@ -110,10 +118,13 @@ class Container:
             now = self._account.clock()
             if now >= campaign.look_at and (campaign.fetch is None or not campaign.fetch.is_alive()):
                 campaign.look_at = now + REMEMBER_SECONDS
+                campaign.looked.clear()
                 campaign.fetch = threading.Thread(target=self._renew, args=(arn, campaign), daemon=True)
                 campaign.fetch.start()
         if campaign.answers_from is None and campaign.fetch:
             campaign.fetch.join(wait)
+        elif now >= campaign.looked_at + IDLE_SECONDS:
+            campaign.looked.wait(LOOK_SECONDS)
         if campaign.answers_from is None:
             failure = campaign.failure or RetryLater(arn, "its model is still being fetched")
             # It is raised to many: each would add where that was.
@@ -164,12 +175,15 @@ class Container:
         """Bring a campaign to what it serves now. Whatever fails, the container goes on with what it has."""
         try:
             wanted = self._served(arn)
+            campaign.looked_at = self._account.clock()
+            campaign.looked.set()
             if campaign.answers_from is None or campaign.answers_from[0] != wanted:
                 campaign.wanted = wanted
                 campaign.answers_from = (wanted, self._opened(arn, wanted))
                 self._tidy()
             campaign.failure = None
         except Exception as error:  # noqa: BLE001 - whatever it is, requests are answered, and the log says why
+            campaign.looked.set()
             campaign.failure = failure = _failure(arn, error)
             is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
             passes = isinstance(error, RetryLater | Refused) or (is_full and self._make_room(arn))
