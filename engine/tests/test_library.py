@@ -134,6 +134,16 @@ def test_a_training_beyond_the_memory_is_refused_before_it_begins(tables: Mappin
     assert phases
 
 
+def test_events_that_no_table_has_count_for_the_memory_as_the_objects_that_they_are(
+    tables: Mapping[str, Path], tmp_path: Path
+) -> None:
+    events = [event(number, "u", "i") for number in range(2000)]
+    options = Options(memory=library.needs("aws-popularity-count", 3200).memory)
+    assert (
+        code(lambda: library.train(tables, POPULAR, tmp_path, since=Since(events), options=options)) == library.FAILED
+    )
+
+
 @pytest.mark.parametrize("job", ["import", "aws-popularity-count", "aws-similar-items", "aws-user-personalization"])
 def test_needs_grow_with_interactions(job: str) -> None:
     small, large = (library.needs(job, interactions) for interactions in (1_000_000, 10_000_000))

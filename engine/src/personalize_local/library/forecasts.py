@@ -44,6 +44,8 @@ _PERSONAL: Final = _Measured(
     seconds_of_sample=108,
 )
 SAMPLED: Final = 400_000
+_OF_STREAMED: Final = 1_000
+"""Bytes of an event that no table has yet, beyond those of an interaction: it is an object with texts."""
 _OF_FAMILIES: Final = {"personal": _PERSONAL, "ranking": _PERSONAL, "popularity": _POPULAR, "events": _POPULAR}
 
 
@@ -63,9 +65,9 @@ def needs(job: str, interactions: int) -> Needs:
     return Needs(round(_SPARE * megabytes * _MB), seconds)
 
 
-def refuse_beyond(memory: int, recipe: str, interactions: int) -> None:
-    """Refuse a training that is expected to take more than `memory` bytes."""
-    needed = needs(recipe, interactions).memory
+def refuse_beyond(memory: int, recipe: str, interactions: int, streamed: int) -> None:
+    """Refuse a training that is expected to take more than `memory` bytes; `streamed` interactions are in no table."""
+    needed = needs(recipe, interactions).memory + round(_SPARE * _OF_STREAMED * streamed)
     if needed > memory:
         raise Refused(
             FAILED,

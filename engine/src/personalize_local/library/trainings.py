@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trainings: from tables, and from what was streamed since, to a model's folder."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -96,7 +97,9 @@ def train(
         if outcome is None:
             group = data.group(spec)
             if options.memory:
-                refuse_beyond(options.memory, spec.name, group.interactions.facts["rows"] + len(since.events))
+                streamed = len(since.events)
+                rows = group.interactions.facts["rows"] + streamed
+                refuse_beyond(options.memory, spec.name, rows, streamed)
             outcome, model = _trained(group, since, spec, data.config(solution, options), options)
             options.enter("Saving the model")
             with folders.written(target, "model", {"inputs": inputs, **facts, **outcome}) as fresh:
@@ -162,8 +165,14 @@ def _trained(
     return outcome, trained.model
 
 
-def _streamed(since: Since) -> list[list[str]]:
-    return [list(map(to_json, records)) for records in since]
+def _streamed(since: Since) -> str:
+    """Return a digest; all of it as one document would take more memory than the training."""
+    seen = hashlib.sha256()
+    for records in since:
+        for record in records:
+            seen.update(f"{to_json(record)}\n".encode())
+        seen.update(b"\n")
+    return seen.hexdigest()
 
 
 def _settings(options: Options) -> list[object]:
