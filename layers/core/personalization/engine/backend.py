@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from personalization.core.aws import routing
 from personalization.core.aws.errors import refusal
-from personalization.core.names import Names, is_of_engine
+from personalization.core.names import ENGINE, Names
 from personalization.engine.records import Records
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Variables(Protocol):
     def engine_names(self) -> Callable[[], Names]: ...
 
 
-TRACKER = "engine:"
+TRACKER = f"{ENGINE}:"
 """The beginning of the engine's tracking ids; the dataset group's name follows."""
 
 
@@ -66,14 +66,6 @@ class Engine:
     operations: Mapping[str, Operation]
     """By their names in AWS's API."""
 
-    def has(self, parameters: Mapping[str, Any]) -> bool:
-        """Return whether a call is about one of the engine's resources: it names its ARN, or its tracking id.
-
-        Other members are what users and shops write: an id may look like an ARN.
-        """
-        arns = [value for name, value in parameters.items() if name.endswith("Arn") and isinstance(value, str)]
-        return any(map(is_of_engine, arns)) or str(parameters.get("trackingId", "")).startswith(TRACKER)
-
     def answer(self, operation: str, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any answer
         act = self.operations.get(operation)
         if act is None:
@@ -101,9 +93,9 @@ def connect(
         clock=time.time,
     )
     # Tests have several functions in a process.
-    earlier = routing.connected("personalize")
+    earlier = routing.connected(ENGINE)
     operations = dict(earlier.operations) if isinstance(earlier, Engine) else {}
     routing.connect(
-        "personalize", Engine(account, operations | {name: act for table in tables for name, act in table.items()})
+        ENGINE, Engine(account, operations | {name: act for table in tables for name, act in table.items()})
     )
     return account

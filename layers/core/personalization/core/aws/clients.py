@@ -16,6 +16,7 @@ from botocore.config import Config
 from personalization.core import environment
 from personalization.core.aws.errors import Translating
 from personalization.core.aws.routing import Routed
+from personalization.core.names import ENGINE
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -54,8 +55,14 @@ _MAKING = Lock()
 
 
 def _translating(**created: Any) -> None:  # noqa: ANN401 - as botocore calls it
-    """Let a class of clients raise our errors, and let another than AWS answer some of its calls."""
-    created["base_classes"][:0] = [Translating, Routed]
+    """Let a class of clients raise our errors."""
+    created["base_classes"].insert(0, Translating)
+
+
+def _routed(**created: Any) -> None:  # noqa: ANN401 - as botocore calls it
+    """Let another than AWS answer some calls of a class of clients; their errors are translated as well."""
+    classes = created["base_classes"]
+    classes.insert(1 if Translating in classes else 0, Routed)
 
 
 @cache
@@ -63,10 +70,12 @@ def session() -> "Session":
     """Return the session whose clients raise our errors."""
     made: Session = botocore.session.get_session()
     made.register("creating-client-class", _translating)
+    for service in ("personalize", "personalize-runtime", "personalize-events"):
+        made.register(f"creating-client-class.{service}", _routed)
     return made
 
 
-def _client(service: str, config: Config, *, routed: bool = False) -> Any:  # noqa: ANN401 - of any service
+def _client(service: str, config: Config, *, routed: str = "") -> Any:  # noqa: ANN401 - of any service
     """Return a function that creates a client on its first call; where it is `routed`, see `routing.Routed`."""
 
     @cache
@@ -74,7 +83,8 @@ def _client(service: str, config: Config, *, routed: bool = False) -> Any:  # no
         # Two threads would make two sessions, which is most of the work, and a session is for one of them at a time.
         with _MAKING:
             client: Any = session().create_client(service, config=config)
-            client.routed = routed
+            if routed:
+                client.routed = routed
             return client
 
     _MADE.append(made)
@@ -82,7 +92,7 @@ def _client(service: str, config: Config, *, routed: bool = False) -> Any:  # no
 
 
 personalize: "Callable[[], PersonalizeClient]" = _client("personalize", _STEP)
-engine: "Callable[[], PersonalizeClient]" = _client("personalize", _STEP, routed=True)
+engine: "Callable[[], PersonalizeClient]" = _client("personalize", _STEP, routed=ENGINE)
 """Personalize's control plane, all of whose calls the engine answers."""
 s3: "Callable[[], S3Client]" = _client("s3", _STEP)
 s3_once: "Callable[[], S3Client]" = _client("s3", _TABLE)

@@ -15,10 +15,6 @@ Answer = Callable[[Mapping[str, Any]], Any]
 class Backend(Protocol):
     """Who answers calls about the resources that it has."""
 
-    def has(self, parameters: Mapping[str, Any]) -> bool:
-        """Return whether a call with these parameters is about one of the backend's resources."""
-        ...
-
     def answer(self, operation: str, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any answer
         """Answer a call; `operation` is its name in the service's model.
 
@@ -29,28 +25,36 @@ class Backend(Protocol):
 
 
 _BACKENDS: dict[str, Backend] = {}
-"""By the start of the names of the services whose calls they may answer."""
+"""By the service in the ARNs of their resources."""
 
 
-def connect(services: str, backend: Backend) -> None:
-    """Let a backend answer calls of services whose names begin with a word, in place of an earlier one."""
-    _BACKENDS[services] = backend
+def connect(service: str, backend: Backend) -> None:
+    """Let a backend answer the calls about resources whose ARNs have this service, in place of an earlier one.
+
+    A tracking id that begins with the service and a colon is such a resource as well.
+    """
+    _BACKENDS[service] = backend
 
 
-def connected(services: str) -> Backend | None:
+def connected(service: str) -> Backend | None:
     """Return who answers such calls."""
-    return _BACKENDS.get(services)
+    return _BACKENDS.get(service)
 
 
 class Routed:
-    """A base of our clients. A call that AWS need not see goes to a backend: by its parameters, or all of a client."""
+    """A base of clients of Amazon Personalize. What AWS need not see a backend answers: by its ARN, or all of a client.
 
-    routed = False
-    """Whether all calls of this client are a backend's."""
+    Other members are what users and shops write: an id may look like an ARN.
+    """
+
+    routed = ""
+    """Whose all calls of this client are, by the service in ARNs; empty for none's."""
 
     def _make_api_call(self, operation_name: str, api_params: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any answer
-        service = self.meta.service_model.service_name  # type: ignore[attr-defined]
-        for start, backend in _BACKENDS.items():
-            if service.startswith(start) and (self.routed or backend.has(api_params)):
-                return backend.answer(operation_name, api_params)
+        services = {self.routed, str(api_params.get("trackingId", "")).partition(":")[0]}
+        for name, value in api_params.items():
+            if name.endswith("Arn"):
+                services.update(str(value).split(":", 3)[2:3])
+        for service in services & _BACKENDS.keys():
+            return _BACKENDS[service].answer(operation_name, api_params)
         return super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
