@@ -25,6 +25,7 @@ from functions.keep_house.app import handler as keep_house
 from functions.record_events.app import handler as record_events
 from functions.train_solution.app import handler as train_solution
 from functions.update_campaign.app import handler as update_campaign
+from tests.handlers.queues import Context
 from tests.handlers.samples import BUCKET, RELEASE, TABLE, body, judged, load
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def test_a_shop_of_before_keeps_its_records_and_stops_no_round(table: "DynamoDBC
     release_store.put(table, TABLE, of_before(RELEASE))
     release_store.put(table, TABLE, {**RELEASE, "shop": "new"})
     release_store.put(table, TABLE, {**of_before(CLAIM), "record": "drop#1"})
-    assert set(keep_house({}, None)["days"]) == {"new"}  # type: ignore[call-overload]
+    assert set(keep_house({}, Context())["days"]) == {"new"}  # type: ignore[arg-type, call-overload]
     run = Run("sweep", "arn", datetime.now(UTC))
     executions = StateMachine(boto3.client("stepfunctions"), "arn")
     (note,) = concurrent_drops.sweep(DynamoLedger(table, TABLE, run.now), executions, run)

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from personalization.core.aws import clients
+from personalization.engine import folding
 from personalization.maintenance import daily
 from personalization.runs import leases
 from personalization.shop.records import release_store
 
-from functions.keep_house.app import handler
+from functions.keep_house.app import ACCOUNT, STORE, handler
 from tests.handlers.fakes import ARN, FakePersonalize
+from tests.handlers.queues import Context
 from tests.handlers.samples import BUCKET, RELEASE, TABLE, Drop, judged, load, served
 from tests.handlers.variables import changed
 
@@ -30,7 +33,7 @@ def aged(kind: str, name: str, days: float) -> dict[str, Any]:
 
 
 def work() -> dict[str, Any]:
-    return handler(load("keep_house"), None)
+    return handler(load("keep_house"), Context())  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("demo", "bucket", "personalize")
@@ -243,6 +246,25 @@ def test_the_key_of_list_ids_is_renewed_after_a_month_by_one_of_two_rounds() -> 
     assert before == "1" * 64 != renewed
     assert not work()["listKeyRenewed"]
     assert keys() == [renewed, before]
+
+
+@pytest.mark.usefixtures("table", "bucket", "personalize", "_listed_before")
+def test_the_key_of_list_ids_is_renewed_before_events_take_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, "fold_all", lambda *_: pytest.fail("killed"))
+    with pytest.raises(pytest.fail.Exception):
+        work()
+    assert keys()[1] == "1" * 64
+
+
+def test_events_that_no_time_is_left_for_wait_for_the_next_round(table: "DynamoDBClient", bucket: "S3Client") -> None:
+    arn = "arn:aws:engine:us-east-1:123456789012:dataset-group/retail-late"
+    group = {"datasetGroupArn": arn, "name": "retail-late", "creationDateTime": 0.0}
+    record = {"shop": "~engine", "record": "datasetGroup#dataset-group/retail-late", "body": json.dumps(group)}
+    release_store.put(table, TABLE, record)
+    bucket.put_object(Bucket=BUCKET, Key="events/late/2026/12/01/a.csv", Body=b"no copy")
+    outcomes = folding.fold_all(STORE, ACCOUNT, lambda: True)
+    release_store.delete(table, TABLE, record["shop"], record["record"])
+    assert "no time was left" in str(outcomes["retail-late"])
 
 
 @pytest.mark.usefixtures("table", "bucket", "personalize")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Take over the events of the engine's shops, before the copies of them expire."""
 
+from collections.abc import Callable
+
 from personalization.core.errors import PersonalizationError
 from personalization.engine.archive import Archive
 from personalization.engine.backend import Account
@@ -15,15 +17,16 @@ def archive_of(store: Store, account: Account, group: Members) -> Archive:
     return Archive(store.client(), store.bucket(), shop, int(group["creationDateTime"]))
 
 
-def fold_all(store: Store, account: Account) -> dict[str, PersonalizationError | None]:
+def fold_all(store: Store, account: Account, late: Callable[[], bool]) -> dict[str, PersonalizationError | None]:
     """Take over the events of all dataset groups; return their names, with what went wrong.
 
-    So a shop that trains less often than copies are kept loses no event.
+    So a shop that trains less often than copies are kept loses no event. `late` says when no time is left: the next
+    call goes on.
     """
     outcomes: dict[str, PersonalizationError | None] = {}
     for group in account.records.listed("datasetGroup"):
         try:
-            archive_of(store, account, group).fold()
+            archive_of(store, account, group).fold(late)
             outcomes[group["name"]] = None
         except PersonalizationError as error:
             outcomes[group["name"]] = error
