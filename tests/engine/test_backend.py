@@ -302,8 +302,8 @@ def test_an_import_that_is_killed_before_its_record_adds_its_rows_once(
 def test_tables_that_later_imports_replaced_do_not_pile_up(shop: "PersonalizeClient") -> None:
     for job in ("second", "third", "fourth"):
         imported(shop, "ITEMS", items(), job)
-    found = clients.s3().list_objects_v2(Bucket=BUCKET, Prefix="engine/engine/tables/ITEMS/")["Contents"]
-    assert {content["Key"].split("/")[4] for content in found} == {"retail-items-third", "retail-items-fourth"}
+    stored = clients.s3().list_objects_v2(Bucket=BUCKET, Prefix="engine/engine/tables/ITEMS/")["Contents"]
+    assert {content["Key"].split("/")[4] for content in stored} == {"retail-items-third", "retail-items-fourth"}
 
 
 def test_rows_that_are_refused_fail_the_job_with_their_reason(shop: "PersonalizeClient") -> None:

@@ -7,10 +7,7 @@ between requests: a fetch goes on while requests come.
 """
 
 import errno
-import hashlib
 import json
-import os
-import tempfile
 import threading
 import traceback
 from contextlib import suppress
@@ -20,6 +17,7 @@ from pathlib import Path
 
 from personalize_local import library
 
+from personalization.core import disk
 from personalization.core.errors import Broken, PersonalizationError, RetryLater
 from personalization.engine import files
 from personalization.engine.backend import Account, Refused
@@ -267,18 +265,4 @@ def _failure(arn: str, error: Exception) -> PersonalizationError | Refused:
 @cache
 def container(account: Account, store: files.Store) -> Container:
     """Return what this container answers from."""
-    return Container(account, store, _root())
-
-
-def _root() -> Path:
-    """Return the folder of this container on the disk.
-
-    A process that Lambda starts after a crash or a timeout of an earlier one has its disk: it goes on with the same
-    folder, as nothing else would ever empty it.
-    """
-    stream = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
-    if not stream:
-        return Path(tempfile.mkdtemp(prefix="engine-"))
-    root = Path(tempfile.gettempdir()) / f"engine-{hashlib.sha256(stream.encode()).hexdigest()[:16]}"
-    root.mkdir(exist_ok=True)
-    return root
+    return Container(account, store, disk.folder("engine"))

@@ -53,11 +53,11 @@ def delete(store: Store, folder: str) -> None:
         objects.remove(client, bucket, key)
 
 
-def delete_others(store: Store, parent: str, kept: Collection[str]) -> None:
+def delete_others(store: Store, parent: str, names: Collection[str]) -> None:
     """Delete the folders of a folder, all of them by their keys, but for some."""
     keys = objects.list_keys(store.client(), store.bucket(), parent)
     folders = {f"{parent}{key.removeprefix(parent).partition('/')[0]}/" for key in keys}
-    for folder in sorted(folders.difference(kept)):
+    for folder in sorted(folders.difference(names)):
         delete(store, folder)
 
 
