@@ -389,7 +389,7 @@ def test_a_look_is_made_within_a_request_after_a_time_without_any(
     here.answering(campaign, 30.0)
     looking, goes_on, read = threading.Event(), threading.Event(), records.Records.get
 
-    def get(stored: records.Records, kind: str, arn: str, *, stale: bool = False) -> records.Members | None:
+    def get(stored: records.Records, kind: str, arn: str, *, stale: bool = False) -> dict[str, Any] | None:
         looking.set()
         goes_on.wait(30.0)
         order.append("look")
@@ -409,6 +409,17 @@ def test_a_look_is_made_within_a_request_after_a_time_without_any(
     request.join(30.0)
     assert order[0] == "look"
     assert order[-1] == "answer"
+
+
+def test_a_model_counts_as_old_as_it_is_though_tables_are_newer(
+    shop: "PersonalizeClient", campaign: str, tmp_path: Path
+) -> None:
+    arn = shop.describe_campaign(campaignArn=campaign)["campaign"]["solutionVersionArn"]
+    trained_at = shop.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]["creationDateTime"]
+    imported(shop, "INTERACTIONS", interactions(1200), "after")
+    imported(shop, "ITEMS", items(), "after")
+    here = containing(tmp_path, time.time)
+    assert here.answering(campaign, 30.0).learned_at <= trained_at.timestamp()
 
 
 def test_a_process_after_a_crash_has_the_disk_of_the_one_before(

@@ -70,7 +70,7 @@ def _live(table: LiveTable, answering: "Answering", request: dict[str, Any]) -> 
         return library.Live()
     # Without an answer of the table nobody knows whether the user was erased: then the fallback answers.
     user = table.of_user(answering.group, user_id, answering.cut)
-    if user.leaving or user.erased > answering.imported_at * 1000:
+    if user.leaving or user.erased > answering.learned_at * 1000:
         request["userId"] = user_id + _NOBODY
     if user.leaving:
         return library.Live()

@@ -56,8 +56,8 @@ class Served:
     """The name of the dataset group."""
     made_at: float
     """When the dataset group was made, in seconds since 1970."""
-    imported_at: float
-    """When the oldest of the tables was imported, in seconds since 1970."""
+    learned_at: float
+    """When the oldest of the tables was imported, or the model was made if that was before, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +67,8 @@ class Answering:
     recommender: library.Recommender
     group: str
     """The name of its dataset group."""
-    imported_at: float
-    """When the oldest of the tables was imported, in seconds since 1970."""
+    learned_at: float
+    """When the oldest of the tables was imported, or the model was made if that was before, in seconds since 1970."""
     cut: int
     """Milliseconds until which what came was an earlier shop's of that name."""
     users: str
@@ -204,7 +204,9 @@ class Container:
             config=json.dumps(described.get("campaignConfig") or {}),
             group=group_name(version["datasetGroupArn"]),
             made_at=required(records, "datasetGroup", version["datasetGroupArn"])["creationDateTime"],
-            imported_at=min((dataset["_at"] for dataset in datasets if "_at" in dataset), default=0.0),
+            learned_at=min(
+                [version["creationDateTime"], *(dataset["_at"] for dataset in datasets if "_at" in dataset)]
+            ),
         )
 
     def _opened(self, arn: str, wanted: Served) -> Answering:
@@ -215,7 +217,7 @@ class Container:
         return Answering(
             recommender=recommender,
             group=wanted.group,
-            imported_at=wanted.imported_at,
+            learned_at=wanted.learned_at,
             cut=int(wanted.made_at * 1000),
             users=schemas.get("USERS", ""),
             items=schemas.get("ITEMS", ""),
