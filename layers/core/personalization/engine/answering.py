@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from personalization.engine import files
+from personalization.engine import files, put_records
 from personalization.engine.backend import Account, Operation, Refused
 from personalization.engine.live import LiveTable
 from personalization.engine.records import Members
@@ -87,7 +87,7 @@ def _live(table: LiveTable, answering: "Answering", request: dict[str, Any]) -> 
         for event in user.events
     ]
     put = user.properties
-    attributes = library.columns(put, answering.users) if put is not None and answering.users else None
+    attributes = None if put is None else put_records.columns(put, answering.users)
     return library.Live(events=events, user=attributes)
 
 
