@@ -250,18 +250,18 @@ class Client:
         if release is None:
             raise LocalError(f"{shop} has no release")
         versions = [
-            self._told("DescribeSolutionVersion", solutionVersionArn=str(campaign["solutionVersionArn"]))
+            self._described("DescribeSolutionVersion", solutionVersionArn=str(campaign["solutionVersionArn"]))
             for campaign in release["campaigns"].values()
         ]
         began = min(version["solutionVersion"]["creationDateTime"] for version in versions)
         imported = {}
-        for dataset in self._told("ListDatasets", datasetGroupArn=str(release["datasetGroupArn"]))["datasets"]:
-            jobs = self._told("ListDatasetImportJobs", datasetArn=dataset["datasetArn"])["datasetImportJobs"]
+        for dataset in self._described("ListDatasets", datasetGroupArn=str(release["datasetGroupArn"]))["datasets"]:
+            jobs = self._described("ListDatasetImportJobs", datasetArn=dataset["datasetArn"])["datasetImportJobs"]
             ended = [job["lastUpdatedDateTime"] for job in jobs if job["status"] == "ACTIVE"]
             imported[dataset["datasetType"].lower()] = bool(ended) and max(ended) <= began
         return [kind for kind in ("items", "users") if not imported.get(kind)]
 
-    def _told(self, operation: str, **parameters: str) -> Any:  # noqa: ANN401 - any answer
+    def _described(self, operation: str, **parameters: str) -> Any:  # noqa: ANN401 - any answer
         """Return what a backend says of one of its resources, which the parameters name by its ARN."""
         if not any(is_of_engine(value) for value in parameters.values()):
             personalize = boto3.client("personalize", **access(self.state, engine=True))

@@ -7,7 +7,7 @@ repeated step finds its resource. Only import jobs and solution versions belong 
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 Backend = Literal["personalize", "engine"]
 """Who trains and answers: Amazon Personalize, or the engine in the shop's account."""
@@ -98,6 +98,10 @@ class Names:
     def on(self, backend: Backend) -> "Names":
         """Return the names of another backend's resources; the ARNs tell them apart."""
         return replace(self, backend=backend)
+
+    def everywhere(self) -> "tuple[Names, ...]":
+        """Return the names of the resources of all backends."""
+        return tuple(self.on(backend) for backend in get_args(Backend))
 
     def arn(self, kind: str, resource_id: str) -> str:
         """Return the ARN of a resource: `kind` as Personalize spells it in ARNs, for example `dataset-group`."""

@@ -7,6 +7,8 @@ from enum import StrEnum
 ACTIVE = "ACTIVE"
 """The status of a usable resource."""
 
+FAILED = "CREATE FAILED"
+"""The status of what could not be made: only its name exists."""
 UPDATED = "UPDATE PENDING"
 """The status of a just updated resource."""
 WAITING = "WAITING"
@@ -23,7 +25,7 @@ class Progress(StrEnum):
 
 
 _READY = {ACTIVE, "COMPLETED"}
-_FAILED = {"CREATE FAILED", "UPDATE FAILED", "FAILED", "CREATE STOPPED"}
+_FAILED = {FAILED, "UPDATE FAILED", "FAILED", "CREATE STOPPED"}
 _LEAVING = {"DELETE PENDING", "DELETE IN_PROGRESS"}
 
 
@@ -48,7 +50,7 @@ def is_stopped(status: str) -> bool:
 
 def failed_to_create(status: str) -> bool:
     """Return whether a resource's creation failed, so that only its name exists."""
-    return status == "CREATE FAILED"
+    return status == FAILED
 
 
 def is_being_deleted(status: str) -> bool:

@@ -2,11 +2,12 @@
 """Campaigns: what of the engine answers, and how. They cost nothing while nobody asks."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from personalization.core.status import ACTIVE
-from personalization.engine import records
 from personalization.engine.backend import Account, Operation
+from personalization.engine.deleting import delete
 from personalization.engine.describing import required
 from personalization.engine.making import arn_of, change, create
 from personalization.engine.records import Members
@@ -30,14 +31,8 @@ def _update_campaign(account: Account, parameters: Mapping[str, Any]) -> Members
     return change(account, "campaign", arn, {**changes, "latestCampaignUpdate": update})
 
 
-def _delete_campaign(account: Account, parameters: Mapping[str, Any]) -> None:
-    arn = parameters["campaignArn"]
-    required(account.records, "campaign", arn)
-    records.delete(account.records, "campaign", arn)
-
-
 OPERATIONS: Mapping[str, Operation] = {
     "CreateCampaign": _create_campaign,
     "UpdateCampaign": _update_campaign,
-    "DeleteCampaign": _delete_campaign,
+    "DeleteCampaign": partial(delete, "campaign"),
 }

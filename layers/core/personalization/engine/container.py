@@ -37,7 +37,6 @@ LOOK_SECONDS = 0.05
 """How long it waits at most."""
 MOST_CAMPAIGNS = 50
 """Campaigns that a container knows; the one that was asked longest ago goes first."""
-_UNREAD = ("rows.parquet",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +199,7 @@ class Container:
             tables=tuple(
                 sorted((dataset["datasetType"], dataset["_folder"]) for dataset in datasets if "_folder" in dataset)
             ),
-            schemas=tuple(sorted(schemas(records, version["datasetGroupArn"]).items())),
+            schemas=tuple(sorted(schemas(records, datasets).items())),
             config=json.dumps(described.get("campaignConfig") or {}),
             group=group_name(version["datasetGroupArn"]),
             made_at=required(records, "datasetGroup", version["datasetGroupArn"])["creationDateTime"],
@@ -229,7 +228,7 @@ class Container:
             for held in self._campaigns.values():
                 if held.answers_from and held.answers_from[0].tables == tables:
                     return held.answers_from[1].recommender.data
-        return library.open_tables({kind: self._disk.fetched(folder, but=_UNREAD) for kind, folder in tables})
+        return library.open_tables({kind: self._disk.fetched(folder, but=files.UNREAD) for kind, folder in tables})
 
     def _make_room(self, arn: str) -> bool:
         """Forget the campaign that was asked longest ago, other than this one; return whether there is one."""

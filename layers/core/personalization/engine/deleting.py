@@ -22,7 +22,12 @@ _NEEDED_BY: Mapping[str, tuple[tuple[str, str], ...]] = {
 """What may not be deleted while others refer to it: their kinds, and the member with its ARN."""
 
 
-def _delete(kind: str, account: Account, parameters: Mapping[str, Any]) -> None:
+def delete(kind: str, account: Account, parameters: Mapping[str, Any]) -> None:
+    """Delete a resource of a kind that has no files.
+
+    Raises:
+        Refused: there is no such resource, or others refer to it.
+    """
     arn = parameters[f"{kind}Arn"]
     required(account.records, kind, arn)
     for other, member in _NEEDED_BY.get(kind, ()):
@@ -33,7 +38,7 @@ def _delete(kind: str, account: Account, parameters: Mapping[str, Any]) -> None:
 
 def _delete_group(store: files.Store, account: Account, parameters: Mapping[str, Any]) -> None:
     """Delete a group, and whatever is left in its folder."""
-    _delete("datasetGroup", account, parameters)
+    delete("datasetGroup", account, parameters)
     files.delete(store, folder_of(account, group_name(parameters["datasetGroupArn"])))
 
 
@@ -66,7 +71,7 @@ def operations(store: files.Store) -> Mapping[str, Operation]:
     """Return the operations of functions that delete from a bucket."""
     kinds = ("schema", "eventTracker", "filter", "campaign")
     return {
-        **{f"Delete{kind[0].upper()}{kind[1:]}": partial(_delete, kind) for kind in kinds},
+        **{f"Delete{kind[0].upper()}{kind[1:]}": partial(delete, kind) for kind in kinds},
         "DeleteDatasetGroup": partial(_delete_group, store),
         "DeleteDataset": partial(_delete_dataset, store),
         "DeleteSolution": partial(_delete_solution, store),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Describe and list the engine's resources."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -48,12 +48,9 @@ def datasets_of(records: Records, group: str) -> Iterator[Members]:
     return records.listed("dataset", f"dataset/{group.rpartition('/')[2]}/", datasetGroupArn=group)
 
 
-def schemas(records: Records, group: str) -> dict[str, str]:
-    """Return the schemas of a group's datasets, as Avro JSON by dataset type."""
-    return {
-        dataset["datasetType"]: required(records, "schema", dataset["schemaArn"])["schema"]
-        for dataset in datasets_of(records, group)
-    }
+def schemas(records: Records, datasets: Iterable[Members]) -> dict[str, str]:
+    """Return the schemas of datasets, as Avro JSON by dataset type."""
+    return {dataset["datasetType"]: required(records, "schema", dataset["schemaArn"])["schema"] for dataset in datasets}
 
 
 def _describe(kind: str, records: Records, parameters: Mapping[str, Any]) -> Members:

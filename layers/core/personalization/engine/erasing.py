@@ -16,11 +16,11 @@ from table_intake.write import dialect
 
 from personalization.core.aws import objects
 from personalization.engine import files, records
-from personalization.engine.backend import Account, Operation, Refused
-from personalization.engine.describing import required
+from personalization.engine.backend import Account, Operation
+from personalization.engine.describing import datasets_of, required
 from personalization.engine.folding import archive_of
 from personalization.engine.live import Erasure
-from personalization.engine.making import arn_of, change, folder_of, group_name
+from personalization.engine.making import arn_of, change, refuse_existing, tables_of
 from personalization.engine.records import Members
 from personalization.engine.streamed import Streams
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _THREADS = 8
-_SLASHES = len("s3://")
 _KIND = "dataDeletionJob"
 
 
@@ -36,13 +35,12 @@ def _delete_users(streams: Streams, account: Account, parameters: Mapping[str, A
     described = required(account.records, "datasetGroup", parameters["datasetGroupArn"])
     group = described["name"]
     arn = arn_of(account, "data-deletion-job", parameters["jobName"])
-    if account.records.get(_KIND, arn):
-        raise Refused("ResourceAlreadyExistsException", f"Another resource with Arn {arn} already exists.")
+    refuse_existing(account, _KIND, arn)
     users = _listed(streams.store.client(), parameters["dataSource"]["dataLocation"])
     erasure, now = Erasure(account.dynamodb(), streams.live_table()), account.clock()
     _for_all(users, lambda user: erasure.forget(group, user, now))
     archive_of(streams.store, account, described).forget(users, int(now))
-    for dataset in account.records.listed("dataset", datasetGroupArn=parameters["datasetGroupArn"]):
+    for dataset in datasets_of(account.records, parameters["datasetGroupArn"]):
         if "_folder" in dataset:
             _without(streams.store, account, dataset, parameters["jobName"], users)
     _for_all(users, lambda user: erasure.end_erasure(group, user, account.clock()))
@@ -55,7 +53,7 @@ def _delete_users(streams: Streams, account: Account, parameters: Mapping[str, A
 
 def _listed(client: "S3Client", location: str) -> list[str]:
     """Return the users in the files at a location in the bucket."""
-    bucket, _, key = location[_SLASHES:].partition("/")
+    bucket, key = files.located(location)
     users: dict[str, None] = {}
     for name in objects.list_keys(client, bucket, key):
         text = objects.required_bytes(client, bucket, name).decode()
@@ -73,7 +71,7 @@ def _without(store: files.Store, account: Account, dataset: Members, job: str, u
     """Write a dataset's table anew without users, and delete its earlier tables, which have them."""
     from personalize_local import library  # noqa: PLC0415 - what only the engine's shops need
 
-    tables = f"{folder_of(account, group_name(dataset['datasetGroupArn']))}tables/{dataset['datasetType']}/"
+    tables = tables_of(account, dataset)
     serving, fresh = dataset["_folder"], f"{tables}{job}/"
     if serving != fresh:
         with tempfile.TemporaryDirectory(prefix="erase-") as scratch:
@@ -83,10 +81,7 @@ def _without(store: files.Store, account: Account, dataset: Members, job: str, u
                 facts = {"_folder": fresh, "_rows": dataset["_rows"] - rows}
                 change(account, "dataset", dataset["datasetArn"], facts)
                 serving = fresh
-    keys = objects.list_keys(store.client(), store.bucket(), tables)
-    folders = {f"{tables}{key.removeprefix(tables).partition('/')[0]}/" for key in keys}
-    for earlier in sorted(folders - {serving}):
-        files.delete(store, earlier)
+    files.delete_others(store, tables, {serving})
 
 
 def operations(streams: Streams) -> Mapping[str, Operation]:

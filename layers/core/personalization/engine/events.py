@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Any
 from personalization.core.aws.errors import refusal, unmet
 from personalization.core.errors import ConditionFailed, RetryLater
 from personalization.engine import live
+from personalization.engine.backend import TRACKER
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TRACKING = "engine:"
-"""The beginning of the tracking ids of an engine; a dataset group's name follows."""
 EVENT_BYTES = 10_240
 USER_CHARACTERS, ITEM_CHARACTERS = 24_000, 32_000
 _MOST = 10
@@ -317,7 +316,7 @@ class Events:
 
 def group_of_tracker(tracking_id: str) -> str:
     """Return the name of the dataset group of an engine's tracking id."""
-    return tracking_id.removeprefix(TRACKING)
+    return tracking_id.removeprefix(TRACKER)
 
 
 def group_of_dataset(arn: str) -> str:

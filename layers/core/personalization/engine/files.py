@@ -18,6 +18,8 @@ from personalization.core.errors import Broken
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+UNREAD = ("rows.parquet",)
+"""What a table has for later imports and erasures alone."""
 CONTENTS = "contents.json"
 """The object that makes a folder whole: `{name: [bytes, SHA-256]}`."""
 _CHUNK = 1 << 20
@@ -29,6 +31,12 @@ class Store:
 
     client: "Callable[[], S3Client]"
     bucket: Callable[[], str]
+
+
+def located(location: str) -> tuple[str, str]:
+    """Return the bucket and the key of a location, `s3://<bucket>/<key>`."""
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    return bucket, key
 
 
 def upload(store: Store, folder: str, source: Path) -> None:

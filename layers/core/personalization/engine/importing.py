@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 from personalization.core.aws import objects
 from personalization.engine import files
 from personalization.engine.backend import TRACKER, Account, Operation, Refused
-from personalization.engine.describing import required, schemas
-from personalization.engine.making import arn_of, change, create, folder_of, group_name
+from personalization.engine.describing import datasets_of, required, schemas
+from personalization.engine.making import arn_of, change, create, group_name, refuse_existing, tables_of
 from personalization.engine.records import Members
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-_SLASHES = len("s3://")
 
 
 def _create_group(account: Account, parameters: Mapping[str, Any]) -> Members:
@@ -61,7 +59,9 @@ def _create_filter(account: Account, parameters: Mapping[str, Any]) -> Members:
 
     group = parameters["datasetGroupArn"]
     try:
-        parsed = library.check_filter(parameters["filterExpression"], schemas(account.records, group))
+        parsed = library.check_filter(
+            parameters["filterExpression"], schemas(account.records, datasets_of(account.records, group))
+        )
     except library.Refused as error:
         raise Refused(error.code, error.message) from None
     # To parse an expression would take a cold start longer than all else.
@@ -79,10 +79,8 @@ def _import(store: files.Store, account: Account, parameters: Mapping[str, Any])
 
     dataset = required(account.records, "dataset", parameters["datasetArn"])
     arn = arn_of(account, "dataset-import-job", parameters["jobName"])
-    if account.records.get("datasetImportJob", arn):
-        raise Refused("ResourceAlreadyExistsException", f"Another resource with Arn {arn} already exists.")
-    group, kind = group_name(dataset["datasetGroupArn"]), dataset["datasetType"]
-    tables = f"{folder_of(account, group)}tables/{kind}/"
+    refuse_existing(account, "datasetImportJob", arn)
+    tables = tables_of(account, dataset)
     folder = f"{tables}{parameters['jobName']}/"
     adds = parameters.get("importMode", "FULL") == "INCREMENTAL"
     failure, rows = "", 0
@@ -122,7 +120,7 @@ def _write(store: files.Store, location: str, schema: str, folder: str, before: 
 def _fetched(client: "S3Client", location: str, folder: Path) -> list[Path]:
     """Fetch the objects at a location in the bucket."""
     folder.mkdir()
-    bucket, _, key = location[_SLASHES:].partition("/")
+    bucket, key = files.located(location)
     sources = []
     for number, name in enumerate(objects.list_keys(client, bucket, key)):
         source = folder / f"{number}.csv"

@@ -4,13 +4,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from personalization.core.status import ACTIVE
+from personalization.core.status import ACTIVE, FAILED
 from personalization.engine import records
 from personalization.engine.backend import Account, Refused
 from personalization.engine.describing import required
 from personalization.engine.records import Members
-
-_FAILED = "CREATE FAILED"
 
 
 def arn_of(account: Account, kind: str, name: str) -> str:
@@ -21,6 +19,11 @@ def arn_of(account: Account, kind: str, name: str) -> str:
 def folder_of(account: Account, group: str) -> str:
     """Return the key of the folder of a dataset group, by its name, with its slash: that of its shop."""
     return f"engine/{group.removeprefix(f'{account.names().prefix}-')}/"
+
+
+def tables_of(account: Account, dataset: Members) -> str:
+    """Return the key of the folder of a dataset's tables, with its slash."""
+    return f"{folder_of(account, group_name(dataset['datasetGroupArn']))}tables/{dataset['datasetType']}/"
 
 
 def group_name(arn: str) -> str:
@@ -35,11 +38,25 @@ def create(account: Account, kind: str, arn: str, members: Mapping[str, Any], fa
         Refused: it is there already.
     """
     now = account.clock()
-    state = {"status": _FAILED, "failureReason": failure} if failure else {"status": ACTIVE}
+    state = {"status": FAILED, "failureReason": failure} if failure else {"status": ACTIVE}
     times = {"creationDateTime": now, "lastUpdatedDateTime": now}
     if not records.create(account.records, kind, arn, {**members, f"{kind}Arn": arn, **state, **times}):
-        raise Refused("ResourceAlreadyExistsException", f"Another resource with Arn {arn} already exists.")
+        raise _there_already(arn)
     return {f"{kind}Arn": arn}
+
+
+def refuse_existing(account: Account, kind: str, arn: str) -> None:
+    """Refuse to make what is there, before the work that its record stands for.
+
+    Raises:
+        Refused: it is there already.
+    """
+    if account.records.get(kind, arn):
+        raise _there_already(arn)
+
+
+def _there_already(arn: str) -> Refused:
+    return Refused("ResourceAlreadyExistsException", f"Another resource with Arn {arn} already exists.")
 
 
 def change(account: Account, kind: str, arn: str, members: Mapping[str, Any]) -> Members:

@@ -11,13 +11,11 @@ from typing import Any
 
 from personalization.engine import files, records
 from personalization.engine.backend import Account, Operation, Refused
-from personalization.engine.describing import required, schemas
-from personalization.engine.making import arn_of, change, create, folder_of, group_name
+from personalization.engine.describing import datasets_of, required, schemas
+from personalization.engine.making import arn_of, change, create, folder_of, group_name, refuse_existing
 from personalization.engine.records import Members
 from personalization.engine.streamed import Streams
 
-_UNREAD = ("rows.parquet",)
-"""What a table has for later imports alone."""
 _OF_SOLUTION = ("solutionConfig", "eventType", "performHPO", "performAutoML", "recipeArn", "datasetGroupArn")
 VERSIONS = 10
 """The newest solution versions of a solution whose models are kept, beside those that campaigns serve."""
@@ -28,7 +26,7 @@ def _create_solution(account: Account, parameters: Mapping[str, Any]) -> Members
 
     group = parameters["datasetGroupArn"]
     required(account.records, "datasetGroup", group)
-    texts = schemas(account.records, group)
+    texts = schemas(account.records, datasets_of(account.records, group))
     try:
         library.check_solution(parameters, texts)
     except library.Refused as error:
@@ -65,8 +63,7 @@ def _train(streams: Streams, megabytes: Callable[[], int], account: Account, par
         raise Refused("InvalidInputException", f"trainingMode {mode}: the engine trains in full")
     last = hashlib.sha256(parameters["name"].encode()).hexdigest()[:8]
     arn = f"{parameters['solutionArn']}/{last}"
-    if account.records.get("solutionVersion", arn):
-        raise Refused("ResourceAlreadyExistsException", f"Another resource with Arn {arn} already exists.")
+    refuse_existing(account, "solutionVersion", arn)
     folder = f"{folder_of(account, group_name(solution['datasetGroupArn']))}models/{solution['name']}/{last}/"
     members: Members = {name: solution[name] for name in _OF_SOLUTION if name in solution}
     members |= {"name": parameters["name"], "solutionArn": parameters["solutionArn"], "trainingMode": mode}
@@ -97,16 +94,16 @@ def _model(
     from personalize_local import library  # noqa: PLC0415 - what only the engine's shops need
 
     group = solution["datasetGroupArn"]
-    datasets = account.records.listed("dataset", datasetGroupArn=group)
+    datasets = list(datasets_of(account.records, group))
     tables = {dataset["datasetType"]: dataset["_folder"] for dataset in datasets if "_folder" in dataset}
     with tempfile.TemporaryDirectory(prefix="train-") as scratch:
         disk = files.Disk(Path(scratch), streams.store)
-        folders = {kind: disk.fetched(table, but=_UNREAD) for kind, table in tables.items()}
+        folders = {kind: disk.fetched(table, but=files.UNREAD) for kind, table in tables.items()}
         target = Path(scratch) / "model"
         members = {name: value for name, value in solution.items() if not name.startswith("_")}
         options = library.Options(memory=megabytes() << 20)
         described = required(account.records, "datasetGroup", group)
-        since = streams.since(account, described, schemas(account.records, group))
+        since = streams.since(account, described, schemas(account.records, datasets))
         members["columns"] = solution["_columns"]
         outcome = library.train(folders, members, target, since=since, options=options)
         files.upload(streams.store, folder, target)

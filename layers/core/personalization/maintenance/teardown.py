@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
-from personalization.core.names import Backend
 from personalization.events.objections import CHOICE
 from personalization.personalize import removal
 from personalization.personalize.removal import (
@@ -72,7 +71,7 @@ def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
 
 def groups(shop: str, environment: Environment) -> tuple[str, ...]:
     """Return the shop's dataset groups of all backends, and those of tests on held-out time that left one."""
-    everywhere = [environment.names.on(backend) for backend in get_args(Backend)]
+    everywhere = environment.names.everywhere()
     return tuple(names.dataset_group(name).arn for names in everywhere for name in (shop, label(shop)))
 
 

@@ -9,11 +9,11 @@ it shows comes to all users. The second campaign is deleted when nobody can be a
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from personalization.core.aws.errors import false_on
 from personalization.core.errors import NoRoom, PersonalizationError, RetryLater
-from personalization.core.names import Backend, Names, backend_of
+from personalization.core.names import Names, backend_of
 from personalization.experiments import following, ramps
 from personalization.experiments.experiment import Experiment
 from personalization.experiments.ramps import Begun
@@ -191,7 +191,7 @@ def tidy(
     recipes |= {run.ramped for run in judged if run.ramped}
     if not recipes or release_store.get(dynamodb, table, shop, leases.RECORD) is not None:
         return ()
-    everywhere = [names.on(backend) for backend in get_args(Backend)]
+    everywhere = names.everywhere()
     named = [of_backend.second_campaign(shop, recipe) for recipe in sorted(recipes) for of_backend in everywhere]
     campaigns = [Resource(name=campaign.name, arn=campaign.arn) for campaign in named]
     return training.retired(client, [campaign for campaign in campaigns if training.is_there(client, campaign)])
