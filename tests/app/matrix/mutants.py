@@ -202,7 +202,7 @@ MUTANTS: Final = (
     Mutant(
         "a resource found in CREATE FAILED is made again",
         f"{DOMAIN}/core/status.py",
-        'return status == "CREATE FAILED"',
+        "return status == FAILED",
         'return status == "NEVER"',
         ("a DatasetGroup ends in CREATE FAILED", "a Filter ends in CREATE FAILED"),
     ),
