@@ -164,12 +164,7 @@ def serve(folder: Path) -> None:
             writer.write(start + more + b"\r\n" + body)
         writer.close()
 
-    async def main() -> None:
-        server = await asyncio.start_server(answered, "127.0.0.1", 0)
-        print(server.sockets[0].getsockname()[1], flush=True)
-        await server.serve_forever()
-
-    asyncio.run(main())
+    serving.listen(answered)
 
 
 def event_of(shop: str, user: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import redirect_stdout
 from functools import cache
 from io import StringIO
@@ -151,15 +151,20 @@ async def head_of(reader: asyncio.StreamReader) -> bytes:
         return b""
 
 
-def serve() -> None:
-    """The server, in a process of its own; prints its port."""
+def listen(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
+    """Serve connections on a free port, which is printed, for as long as the process lives."""
 
     async def main() -> None:
-        server = await asyncio.start_server(_answer, "127.0.0.1", 0)
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
         print(server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()
 
     asyncio.run(main())
+
+
+def serve() -> None:
+    """The server, in a process of its own; prints its port."""
+    listen(_answer)
 
 
 def environment(port: int, cache: str) -> dict[str, str]:

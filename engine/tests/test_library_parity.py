@@ -108,11 +108,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def test_the_model_is_that_of_the_service(world: World, recipe: RecipeSpec, tmp_path: Path) -> None:
     solution = {"recipeArn": f"arn:aws:personalize:::recipe/{recipe.name}"}
     options = library.Options(tier="fast")
-    told = library.train(world.tables, solution, tmp_path / "library", since=SINCE, options=options)
+    outcome = library.train(world.tables, solution, tmp_path / "library", since=SINCE, options=options)
     trained = train(recipe.name, build_snapshot(world.spec(recipe)), TrainingConfig(hyperparameters={"tier": "fast"}))
     trained.model.save(tmp_path / "service")
     (files, facts), (expected, expected_facts) = (arrays.load(tmp_path / name) for name in ("library", "service"))
-    assert (told.metrics, told.popularity) == (trained.metrics, trained.popularity)
+    assert (outcome.metrics, outcome.popularity) == (trained.metrics, trained.popularity)
     assert facts == expected_facts
     assert files.keys() == expected.keys()
     for name, array in expected.items():

@@ -30,8 +30,8 @@ def dollars(millions: float) -> tuple[float, float]:
 def test_the_costs_of_requests_are_computed(text: str, millions: int) -> None:
     row = re.search(rf"^\| {text} \| \$([\d,]+) \| \$([\d,]+) \|$", PAGE, re.MULTILINE)
     assert row is not None
-    told = [int(group.replace(",", "")) for group in row.groups()]
-    assert told == pytest.approx(dollars(millions), rel=0.01, abs=0.5)
+    stated = [int(group.replace(",", "")) for group in row.groups()]
+    assert stated == pytest.approx(dollars(millions), rel=0.01, abs=0.5)
 
 
 def test_the_costs_of_a_training_are_computed() -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A DynamoDB of one table with the few expressions of `personalization.engine`: it costs microseconds a call.
 
-What it plays is held against moto's by the tests that run on both.
+Tests that run on both compare it with moto.
 """
 
 from collections.abc import Callable, Mapping
@@ -84,8 +84,8 @@ class _Operations:
         if self._holds(content):
             return {"Code": "None"}
         before = self.items.get(_key(content.get("Item", content.get("Key"))))
-        told = before and content.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
-        return {"Code": "ConditionalCheckFailed"} | ({"Item": before} if told else {})
+        is_shown = before and content.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+        return {"Code": "ConditionalCheckFailed"} | ({"Item": before} if is_shown else {})
 
     def _write(self, part: Item) -> Item:
         for name, content in part.items():

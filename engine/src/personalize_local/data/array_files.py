@@ -38,12 +38,22 @@ def save(directory: Path, arrays: Mapping[str, Stored], facts: Mapping[str, obje
             file.write(bytes(_ALIGNED - file.tell() % _ALIGNED))
         file.write(bytes(_ALIGNED))  # an empty file cannot be mapped
         os.fsync(file.fileno())
-    for document, name in ((index, INDEX), (facts, FACTS)):
-        with (fresh / name).open("w", encoding="utf-8") as text:
-            json.dump(document, text)
-            os.fsync(text.fileno())
-    before = directory.with_name(f"{directory.name}.old-{os.getpid()}")
-    if directory.exists():
-        directory.replace(before)
-    fresh.replace(directory)
+    write_json(fresh / INDEX, index)
+    write_json(fresh / FACTS, facts)
+    put_in_place(fresh, directory)
+
+
+def write_json(path: Path, document: object, indent: int | None = None) -> None:
+    """Write a document, and wait until it is on the disk."""
+    with path.open("w", encoding="utf-8") as text:
+        json.dump(document, text, indent=indent)
+        os.fsync(text.fileno())
+
+
+def put_in_place(fresh: Path, target: Path) -> None:
+    """Let a folder become `target`, in place of an earlier one."""
+    before = target.with_name(f"{target.name}.old-{os.getpid()}")
+    if target.exists():
+        target.replace(before)
+    fresh.replace(target)
     shutil.rmtree(before, ignore_errors=True)

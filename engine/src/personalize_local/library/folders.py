@@ -3,7 +3,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from personalize_local import __version__
+from personalize_local.data import array_files
 from personalize_local.library.refusals import DAMAGED, NEWER, Refused
 
 Kind = Literal["model", "table"]
@@ -29,14 +29,8 @@ def written(target: Path, kind: Kind, facts: Manifest) -> Iterator[Path]:
     try:
         yield fresh
         document = {**facts, "format": FORMAT, "engine": __version__, "kind": kind, "files": _files(fresh)}
-        with (fresh / _NAME).open("w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1)
-            os.fsync(file.fileno())
-        before = target.with_name(f"{target.name}.old-{os.getpid()}")
-        if target.exists():
-            target.replace(before)
-        fresh.replace(target)
-        shutil.rmtree(before, ignore_errors=True)
+        array_files.write_json(fresh / _NAME, document, indent=1)
+        array_files.put_in_place(fresh, target)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
