@@ -238,6 +238,8 @@ def add_start(add: Add) -> None:
     start.add_argument("--write", type=Path, metavar="FILE", help=text)
     text = "of reports and pages; default: ko where columns have Korean names, else en"
     start.add_argument("--language", choices=("en", "ko"), default="", help=text)
+    text = "who trains and answers, for the settings that are written; default: personalize, which is Amazon's service"
+    start.add_argument("--backend", choices=get_args(Backend), help=text)
     start.add_argument("--no-open", action="store_true", help="end after the first list, without the storefront")
 
 
@@ -264,13 +266,11 @@ def add_operations(add: Add) -> None:
     logs.add_argument("--lines", type=COUNT, default=50, metavar="N", help="number of last lines; default 50")
     demo = add("demo", "the main job on real data, step by step; stays up until Ctrl-C", "demo", "demo --once")
     demo.add_argument("--once", action="store_true", help="stop everything at the end")
-    demo.add_argument(
-        "--backend",
-        choices=get_args(Backend),
-        default="personalize",
-        help="who trains and answers: Amazon Personalize, for which the embedded engine stands here, or the engine in"
-        " the stack's own functions; default personalize",
+    text = (
+        "who trains and answers: Amazon Personalize, for which the embedded engine stands here, or the engine in the"
+        " stack's own functions; default personalize"
     )
+    demo.add_argument("--backend", choices=get_args(Backend), default="personalize", help=text)
 
 
 def add_storefront(add: Add) -> None:
@@ -424,6 +424,8 @@ def add_evaluate(add: Add) -> None:
     evaluate.add_argument("--settings", type=Path, metavar="FILE", help=text)
     text = "language of the page and of what is said: en or ko; default: the settings' one"
     evaluate.add_argument("--language", choices=LANGUAGES, help=text)
+    text = "whose trainings and answers the shop would pay for; default: the settings' one"
+    evaluate.add_argument("--backend", choices=get_args(Backend), help=text)
     text = "where to write the report as a page; default .local/evaluation/NAME.html"
     evaluate.add_argument("--html", type=Path, metavar="FILE", help=text)
 

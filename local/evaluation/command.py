@@ -11,6 +11,7 @@ from personalize_local.recipes.config import EventParameters
 
 from local.cloud.environments import LOCAL
 from local.evaluation import page, tables
+from local.evaluation.bill import estimated
 from local.evaluation.files import BadInput, read
 from local.evaluation.samples import KINDS
 from local.evaluation.trial import Plan, evaluate
@@ -41,6 +42,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
         if shop.positions:
             terminal.note(texts(plan.language)["positions"]["note"])
         document = evaluate(shop, plan, tell)
+        document["bill"] = estimated(settings, options.backend or settings.backend, shop.interactions.height)
     name = [*options.files, *(path for path, _ in stated)][0].name.removesuffix(".gz").removesuffix(".csv")
     target = options.html or LOCAL / "evaluation" / f"{name}.html"
     document["page"] = str(target.resolve())

@@ -45,6 +45,8 @@ def show(document: Document, terminal: Terminal) -> None:
             for training in document["training"]
         ],
     )
+    terminal.line("")
+    _bill(document["bill"], language, terminal)
     for word in document["words"]:
         terminal.out.print(f"\n[bold {_MARKS[word['mark']]}]{word['title']}[/]")
         terminal.text(word["text"])
@@ -67,6 +69,22 @@ def _lists(lists: Sequence[Document], language: Language, terminal: Terminal) ->
     wording, shares = texts(language)["lists"], ("overlap", "bestSellers", "coverage", "filled")
     rows = [[wording["methods"][list_["method"]], *(percent(list_[share]) for share in shares)] for list_ in lists]
     terminal.table(["", *(f"{wording[share]}#" for share in shares)], rows, wording["terminal"])
+
+
+def _bill(bill: Document, language: Language, terminal: Terminal) -> None:
+    wording = texts(language)["bill"]
+    heads = [wording["backend"], f"{wording['training']}#", *(f"{number:,}#" for number in bill["requests"])]
+    rows = [
+        [
+            wording["backends"][backend["backend"]],
+            f"${backend['training']:,.2f}",
+            *(f"${dollars:,.0f}" for dollars in backend["months"]),
+        ]
+        for backend in bill["backends"]
+    ]
+    terminal.table(heads, rows, fill(wording["terminal"], as_of=bill["asOf"]))
+    for note in bill["notes"]:
+        terminal.text(note)
 
 
 def _weights(weights: Document, depth: int, language: Language, terminal: Terminal) -> None:

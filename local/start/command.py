@@ -200,6 +200,10 @@ class Start:
         if not text and self.options.settings is not None:
             path, text = self.options.settings, _text(self.options.settings)
         settings = _parsed(path, text)
+        backend = self.options.backend
+        if path == target and text and backend not in {None, settings.backend}:
+            problem = "{path} says `backend: {backend}`: change it there, or leave --backend out"
+            raise BadFile(Text("start.other-backend", problem, path=path, backend=settings.backend))
         if language := self.options.language or settings.model_dump(exclude_unset=True).get("language"):
             self.terminal.language = language
         twice = dict(files.repeated(digests))
@@ -214,6 +218,8 @@ class Start:
         ]
         try:
             outlook = look(taken, settings, copies, self.options.language)
+            if backend:
+                outlook = outlook.on(backend)
         except Refused as refused:
             raise files.refusal(refused) from None
         return Read(

@@ -22,6 +22,7 @@ _PURPOSES = {
     "users": Text("start.section.users", "Who buys: how this file is read."),
     "rejects": Text("start.section.rejects", "How many bad rows a file may have."),
     "domain": Text("start.section.domain", "Fixed at the shop's first drop."),
+    "backend": Text("start.section.backend", "Who trains and answers: personalize or engine."),
     "language": Text("start.section.language", "Of reports and pages: en or ko."),
     "storefront": Text("start.section.storefront", "The shop in the browser."),
     "hash": Text("start.section.hash", "Columns whose values are replaced by a keyed hash."),

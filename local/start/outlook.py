@@ -58,6 +58,11 @@ class Outlook:
         decided = [said(question, answers[question.id]) for question in self.questions if question.id in answers]
         return replace(self, proposal=self.proposal.answered(answers), decided=[*self.decided, *decided])
 
+    def on(self, backend: str) -> "Outlook":
+        """Return the outlook with who trains and answers among its settings."""
+        settings = {**self.proposal.settings, "backend": backend}
+        return replace(self, proposal=replace(self.proposal, settings=settings))
+
     def settled(self) -> "Outlook":
         """Return the outlook without questions, which settings have answered before."""
         return replace(self, proposal=replace(self.proposal, questions=()))

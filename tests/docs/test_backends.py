@@ -4,7 +4,7 @@
 import re
 
 import pytest
-from personalization.shop.settings.prices import campaign_month, estimate
+from personalization.shop.settings.prices import estimate, requests_month
 from personalization.shop.settings.settings import parse
 
 from tests.docs.pages import ROOT
@@ -17,13 +17,19 @@ CALLS, MILLISECONDS, GIGABYTES = 0.20, 10.7 * 1769 / 1024, 1.0
 """A million calls of Lambda in dollars; what an answer of the engine takes with a share of a processor."""
 
 
-def dollars(millions: float) -> tuple[float, float]:
+def dollars(millions: float) -> tuple[float, ...]:
     """What Amazon Personalize and the engine cost with so many requests."""
-    prices = PERSONALIZE.prices
-    least = sum(campaign_month(prices, PERSONALIZE.billed(alias)) for alias in PERSONALIZE.deployed)
-    service = max(least, millions * 1_000 * prices.thousand_recommendations)
+    return tuple(
+        requests_month(settings.prices, [settings.billed(alias) for alias in settings.deployed], millions * 1e6)
+        for settings in (PERSONALIZE, ENGINE)
+    )
+
+
+def test_the_prices_of_a_thousand_requests_are_computed() -> None:
+    prices = ENGINE.prices
     answers = CALLS + MILLISECONDS / 1_000 * 1e6 * GIGABYTES * prices.gigabyte_second + READS + LOGS
-    return service + millions * (LAMBDA + LOGS), millions * answers
+    assert prices.thousand_engine_answers == pytest.approx(answers / 1_000, rel=0.005)
+    assert prices.thousand_requests == pytest.approx((LAMBDA + LOGS) / 1_000)
 
 
 @pytest.mark.parametrize(("text", "millions"), [("0", 0), ("1 million", 1), ("10 million", 10), ("100 million", 100)])

@@ -116,6 +116,15 @@ def test_the_bill_of_a_campaign_is_shared_by_the_lists_that_were_seen() -> None:
     assert shelves["cart"]["figures"]["costPerThousandLists"] == pytest.approx(least / 2.8)
 
 
+def test_lists_of_the_engine_cost_what_its_answers_cost_and_nothing_while_nobody_asks() -> None:
+    settings = f"backend: engine\n{SETTINGS}"
+
+    made = days(HOME)
+    shelves = {shelf["placement"]: shelf for shelf in report(made, settings=settings)["shelves"]}
+
+    assert shelves["home"]["dollars"] == pytest.approx(0.00174 * len(made) * HOME["lists"] / 1_000)
+
+
 def test_a_campaign_bills_no_hours_of_today_that_are_still_to_come() -> None:
     document = earnings.document({TODAY: placed(home=HOME)}, Span.of("today", TODAY), facts())
 

@@ -19,7 +19,7 @@ from personalize_local.recipes.config import TrainingConfig
 
 from local.cli.main import parser
 from local.cloud.environments import LocalError
-from local.evaluation import command, page, plots, words
+from local.evaluation import bill, command, page, plots, words
 from local.evaluation.comparison import of_rule, tuned
 from local.evaluation.counts import Counts
 from local.evaluation.files import Tables, read
@@ -427,6 +427,26 @@ def test_the_report_says_what_was_done(report: dict[str, Any]) -> None:
         "Is it better than simple rules?",
         "Is there enough data?",
     ]
+
+
+def test_both_backends_have_a_bill_which_the_engine_without_requests_has_not(report: dict[str, Any]) -> None:
+    bill = report["bill"]
+    service, engine = bill["backends"]
+    assert [service["backend"], engine["backend"]] == ["personalize", "engine"]
+    assert bill["requests"][0] == 0
+    assert engine["months"][0] == 0 < service["months"][0]
+    assert all(cheap < dear for cheap, dear in zip(engine["months"], service["months"], strict=True))
+    text = page.page(report)
+    assert all(f"${dollars:,.0f}" in text for backend in bill["backends"] for dollars in backend["months"])
+
+
+def test_the_backend_that_is_wished_for_comes_first_with_the_memory_that_it_takes() -> None:
+    settings = ShopSettings(domain="custom")
+    small, large = (bill.estimated(settings, "engine", interactions) for interactions in (10_000, 30_000_000))
+    assert [backend["backend"] for backend in small["backends"]] == ["engine", "personalize"]
+    assert not small["notes"]
+    assert "EngineMemory" in large["notes"][0]
+    assert not bill.estimated(settings, "personalize", 30_000_000)["notes"]
 
 
 def test_the_page_is_whole_and_lets_nothing_in(report: dict[str, Any]) -> None:

@@ -333,6 +333,24 @@ def test_ctrl_c_at_each_later_step_and_the_next_start_goes_on_from_there(
     assert (made / "drops" / "settings.yaml").read_text() == settings
 
 
+def test_who_trains_and_answers_is_written_and_not_changed_by_a_later_start(
+    export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in {"orders.csv": TIMED, "order_lines.csv": OF_TIMED}.items():
+        (export / name).write_text(content)
+
+    def leave(*_: object, **__: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lifecycle, "up", leave)
+    for options in (("--backend", "engine"), (), ("--backend", "engine")):
+        with pytest.raises(LocalError, match="the same `start` goes on from here"):
+            start(export, "--yes", *options)
+        assert parse("settings.yaml", (export / "settings.yaml").read_text()).backend == "engine"
+    with pytest.raises(LocalError, match="says `backend: engine`: change it there, or leave --backend out"):
+        start(export, "--yes", "--backend", "personalize")
+
+
 def test_settings_of_somebody_else_are_not_written_over(export: Path) -> None:
     (export / "settings.yaml").write_text("domain: custom\n")
     with pytest.raises(LocalError, match=r"`start` did not write it\. To extend it: --settings .* --write NEW"):

@@ -45,6 +45,10 @@ class Prices(BaseModel):
     """The cost of each training per thousand interactions of the whole history."""
     gigabyte_second: Dollars = 0.0000166667
     """A second of a function of Lambda with a GB: what a training of the engine costs."""
+    thousand_requests: Dollars = 0.0019
+    """What a thousand requests cost beside Amazon Personalize: Lambda and logs."""
+    thousand_engine_answers: Dollars = 0.00174
+    """What a thousand requests cost with the engine: Lambda, reads of DynamoDB, and logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +103,8 @@ class TrialEstimate:
 
 def thousand_answers(prices: Prices, billed: Billed) -> float:
     """Return the dollars of a thousand answers of a campaign."""
+    if billed.engine:
+        return prices.thousand_engine_answers
     if billed.generation == "v2":
         return prices.thousand_recommendations_v2
     return prices.thousand_recommendations + ((prices.thousand_with_metadata or 0) if billed.metadata else 0)
@@ -110,6 +116,22 @@ def campaign_month(prices: Prices, billed: Billed) -> float:
     Amazon does not publish whether an idle second-generation campaign is billed; the estimate assumes it.
     """
     return 0.0 if billed.engine else thousand_answers(prices, billed) * 3.6 * MONTH_HOURS * (billed.tps or 0)
+
+
+def requests_month(prices: Prices, recipes: Sequence[Billed], requests: float) -> float:
+    """Return the dollars of a month with so many requests, spread evenly over the campaigns and over the month.
+
+    Trainings and API Gateway are not among them.
+    """
+    campaigns = [recipe for recipe in recipes if recipe.tps is not None]
+    if not campaigns:
+        return 0.0
+    thousands = requests / 1_000 / len(campaigns)
+    answers = sum(
+        max(campaign_month(prices, campaign), thousand_answers(prices, campaign) * thousands) for campaign in campaigns
+    )
+    beside = sum(0.0 if campaign.engine else prices.thousand_requests * thousands for campaign in campaigns)
+    return answers + beside
 
 
 def estimate_trial(
