@@ -14,7 +14,7 @@ from personalization.reports import pages
 from table_intake.wording import Language
 
 from local.evaluation import plots
-from local.evaluation.words import LIKELIHOOD_MARKS, language_of, mark, method, percent, task, texts, weights_of
+from local.evaluation.words import LIKELIHOOD_MARKS, cents, language_of, mark, method, percent, task, texts, weights_of
 
 Document = Mapping[str, Any]
 
@@ -42,6 +42,7 @@ def template(language: Language) -> Template:
     }
     environment.filters |= {
         "percent": percent,
+        "cents": cents,
         "span": lambda low, high: f"{percent(low).removesuffix('%')}–{percent(high)}",
         "drawing": Markup,
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from table_intake.wording import Language, fill
 
-from local.evaluation.words import language_of, percent, texts, weights_of
+from local.evaluation.words import cents, language_of, percent, texts, weights_of
 from local.terminal.output import Terminal
 
 Document = Mapping[str, Any]
@@ -77,7 +77,7 @@ def _bill(bill: Document, language: Language, terminal: Terminal) -> None:
     rows = [
         [
             wording["backends"][backend["backend"]],
-            f"${backend['training']:,.2f}",
+            cents(backend["training"]),
             *(f"${dollars:,.0f}" for dollars in backend["months"]),
         ]
         for backend in bill["backends"]

@@ -65,6 +65,11 @@ def percent(share: float) -> str:
     return f"{share:.1%}" if abs(share) < 0.1 else f"{share:.0%}"
 
 
+def cents(dollars: float) -> str:
+    """Return dollars to the cent; what is less than one is not nothing."""
+    return "< $0.01" if 0 < dollars < 0.01 else f"${dollars:,.2f}"
+
+
 def method(name: str, language: Language = "en") -> tuple[str, bool]:
     """Return the displayed name of a recipe or rule, and whether it is a rule."""
     prefix, _, plain = texts(language)["methods"][name].rpartition(": ")
