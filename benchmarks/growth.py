@@ -28,11 +28,11 @@ PER_USER = 20
 DAY = 86_400
 
 
-def made(interactions: int) -> Snapshot:
-    """Interactions with a long tail and with habits."""
+def made(interactions: int, items: int = 0) -> Snapshot:
+    """Interactions with a long tail and with habits; 0 items are as many as such a shop usually has."""
     random = np.random.default_rng(7)
     users = interactions // PER_USER
-    items = min(max(users // 40, 2_000), 100_000)
+    items = items or min(max(users // 40, 2_000), 100_000)
     companion = random.integers(0, items, items)
     item = np.empty((users, PER_USER), np.int32)
     tail = np.minimum(random.pareto(0.8, (users, PER_USER)) * items / 500, items - 1).astype(np.int32)

@@ -111,6 +111,27 @@ def test_schemas_are_checked_by_their_domain() -> None:
     assert code(lambda: library.check_schema(SCHEMAS["ITEMS"], "VIDEO_ON_DEMAND")) == "InvalidInputException"
 
 
+@pytest.mark.parametrize(
+    ("dataset_type", "members", "present", "expected"),
+    [
+        ("ITEMS", {"domain": "ECOMMERCE"}, None, "is for domain ECOMMERCE, the dataset group for no domain"),
+        ("USERS", {}, None, "is for ITEMS, not for USERS"),
+        ("ITEMS", {}, [], "The new schema leaves out field COLOUR"),
+    ],
+)
+def test_a_dataset_takes_the_schema_that_fits_it(
+    dataset_type: str, members: Argument, present: list[object] | None, expected: str
+) -> None:
+    schema = {"schemaArn": "arn:schema", "schema": SCHEMAS["ITEMS"], **members}
+    more = [{"name": "COLOUR", "type": "string"}]
+    before = json.loads(SCHEMAS["ITEMS"])
+    text = None if present is None else json.dumps(before | {"fields": [*before["fields"], *more]})
+    with pytest.raises(library.Refused, match=expected) as refused:
+        library.check_dataset(dataset_type, schema, None, text)
+    assert refused.value.code == "InvalidInputException"
+    library.check_dataset("ITEMS", {"schemaArn": "arn:schema", "schema": SCHEMAS["ITEMS"]}, None, SCHEMAS["ITEMS"])
+
+
 def test_too_little_data_are_refused_with_the_reason_of_the_version(tables: Mapping[str, Path], tmp_path: Path) -> None:
     def train() -> object:
         return library.train(tables, POPULAR, tmp_path / "model", options=Options(minimum_interactions=5000))

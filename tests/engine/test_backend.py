@@ -6,10 +6,12 @@ import errno
 import io
 import json
 import random
+import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Collection
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +36,9 @@ from personalization.engine import (
 )
 from personalization.engine.container import Container, container
 from personalization.engine.streamed import Streams
+from personalization.shop.records import release_store
+from personalization.shop.records.release import HISTORY, ReleaseRecord, Served
+from personalize_local import library
 
 from tests.handlers.samples import BUCKET
 
@@ -306,6 +311,43 @@ def test_tables_that_later_imports_replaced_do_not_pile_up(shop: "PersonalizeCli
     assert {content["Key"].split("/")[4] for content in stored} == {"retail-items-third", "retail-items-fourth"}
 
 
+def test_a_dataset_takes_no_schema_that_aws_would_refuse_and_new_columns_that_allow_null(
+    shop: "PersonalizeClient",
+) -> None:
+    head = {"type": "record", "name": "Items", "namespace": "com.amazonaws.personalize.schema", "version": "1.0"}
+    brand: dict[str, object] = {"name": "BRAND", "type": ["null", "string"], "categorical": True}
+    wished: dict[str, list[dict[str, object]]] = {
+        "without-genre": [FIELDS["ITEMS"][0], brand],
+        "whole-brand": [*FIELDS["ITEMS"], brand | {"type": "string"}],
+        "brand": [*FIELDS["ITEMS"], brand],
+    }
+    arns = {
+        name: shop.create_schema(name=f"retail-{name}", schema=json.dumps(head | {"fields": fields}))["schemaArn"]
+        for name, fields in wished.items()
+    }
+    dataset, refused = f"{ARN}:dataset/retail-engine/ITEMS", f"{ARN}:schema/retail-interactions"
+    for schema, said in {
+        arns["without-genre"]: "leaves out field GENRE",
+        arns["whole-brand"]: "New field BRAND must allow null",
+        refused: "is for INTERACTIONS, not for ITEMS",
+    }.items():
+        with pytest.raises(Rejected, match=said):
+            shop.update_dataset(datasetArn=dataset, schemaArn=schema)
+    with pytest.raises(Rejected, match="is for INTERACTIONS, not for USERS"):
+        shop.create_dataset(name="retail-users", schemaArn=refused, datasetGroupArn=GROUP, datasetType="USERS")
+    shop.update_dataset(datasetArn=dataset, schemaArn=arns["brand"])
+    assert shop.describe_dataset(datasetArn=dataset)["dataset"]["schemaArn"] == arns["brand"]
+    branded = written([["ITEM_ID", "GENRE", "BRAND"], ["i1", "g1", "x"]])
+    job = imported(shop, "ITEMS", branded, "branded", "INCREMENTAL")
+    assert shop.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"]["status"] == "ACTIVE"
+    only = 'INCLUDE ItemID WHERE Items.BRAND IN ("x")'
+    chosen = shop.create_filter(name="retail-engine-brand", datasetGroupArn=GROUP, filterExpression=only)["filterArn"]
+    version = trained(shop, "popularity-count", "branded")
+    popular = shop.create_campaign(name="retail-engine-branded", solutionVersionArn=version)["campaignArn"]
+    answer = clients.runtime().get_recommendations(campaignArn=popular, userId="u1", numResults=5, filterArn=chosen)
+    assert [item["itemId"] for item in answer["itemList"]] == ["i1"]
+
+
 def test_rows_that_are_refused_fail_the_job_with_their_reason(shop: "PersonalizeClient") -> None:
     job = imported(shop, "INTERACTIONS", interactions(10), "few")
     described = shop.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"]
@@ -319,7 +361,7 @@ def test_what_others_refer_to_stays(shop: "PersonalizeClient") -> None:
     deletions: list[Callable[[], object]] = [
         lambda: shop.delete_solution(solutionArn=solution),
         lambda: shop.delete_dataset_group(datasetGroupArn=GROUP),
-        lambda: shop.delete_schema(schemaArn=f"{ARN}:schema/retail-items"),
+        lambda: shop.delete_schema(schemaArn=f"{ARN}:schema/retail-interactions"),
     ]
     for delete in deletions:
         with pytest.raises(PersonalizationError, match="ResourceInUseException"):
@@ -378,6 +420,100 @@ def test_only_a_full_disk_forgets_another_campaign(
         here.answering(other, 9.0)
     with pytest.raises(RetryLater) if forgets else nullcontext():
         here.answering(campaign, 9.0)
+
+
+def test_models_of_old_versions_go_but_for_those_that_a_release_can_return_to(
+    shop: "PersonalizeClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "VERSIONS", 1)
+    first = trained(shop, "popularity-count", "returned-to")
+    arn, date = f"{ARN}:campaign/retail-engine-popular", "2026-11-30T00:00:00+00:00"
+    served = Served(arn=arn, solution_version_arn=first, run="r1", recipe="aws-popularity-count")
+    release = ReleaseRecord(
+        shop="engine",
+        record=f"{HISTORY}{date}",
+        run="r1",
+        promoted_at=date,
+        promoted_by="r1",
+        tracking_id="engine:retail-engine",
+        dataset_group_arn=GROUP,
+        campaigns={"popularity-count": served},
+    )
+    release_store.put(clients.dynamodb(), environment.table(), release.as_record())
+    second, third = (trained(shop, "popularity-count", name) for name in ("second", "third"))
+    listed = shop.list_solution_versions(solutionArn=f"{ARN}:solution/retail-engine-popularity-count")
+    versions = [version["solutionVersionArn"] for version in listed["solutionVersions"]]
+    assert {first, third} <= {*versions}
+    assert second not in versions
+    for version, there in ((first, True), (second, False)):
+        folder = f"engine/engine/models/retail-engine-popularity-count/{version.rpartition('/')[2]}/"
+        assert ("Contents" in clients.s3().list_objects_v2(Bucket=BUCKET, Prefix=folder)) == there
+
+
+@pytest.mark.parametrize(("room", "serves"), [(1 << 30, "later"), (1, "before")])
+def test_an_old_model_gives_way_on_a_full_disk_only_to_a_new_one_that_fits(
+    shop: "PersonalizeClient",
+    campaign: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    room: int,
+    serves: str,
+) -> None:
+    first = shop.describe_campaign(campaignArn=campaign)["campaign"]["solutionVersionArn"]
+    versions = {"before": first, "later": trained(shop, "similar-items", f"room-{room}")}
+    arn = shop.create_campaign(name=f"retail-engine-room-{room}", solutionVersionArn=first)["campaignArn"]
+    now, fetched = [1_900_000_000.0], files.Disk.fetched
+    here = containing(tmp_path, lambda: now[0])
+    old = weakref.ref(here.answering(arn, 30.0).recommender)
+
+    def full(disk: files.Disk, folder: str, but: Collection[str] = ()) -> Path:
+        if old() and not (tmp_path / folder).exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return fetched(disk, folder, but)
+
+    monkeypatch.setattr(files.Disk, "fetched", full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(room, 0, 0))
+    shop.update_campaign(campaignArn=arn, solutionVersionArn=versions["later"])
+    for _ in range(3):
+        now[0] += 61
+        with suppress(RetryLater):
+            here.answering(arn, 30.0)
+        wait_for(here, arn)
+    here.answering(arn, 30.0)
+    folders = (tmp_path / "engine/engine/models/retail-engine-similar-items").iterdir()
+    assert [folder.name for folder in folders] == [versions[serves].rpartition("/")[2]]
+
+
+def test_a_filter_that_is_made_anew_by_its_name_is_seen_as_a_release_is(
+    shop: "PersonalizeClient", campaign: str, tmp_path: Path
+) -> None:
+    made: Any = {"name": "retail-engine-anew", "datasetGroupArn": GROUP}
+    arn = shop.create_filter(**made, filterExpression='INCLUDE ItemID WHERE Items.GENRE IN ("g1")')["filterArn"]
+    now = [1_900_000_000.0]
+    here = containing(tmp_path, lambda: now[0])
+    here.answering(campaign, 30.0)
+    first = here.filter(arn)
+    shop.delete_filter(filterArn=arn)
+    shop.create_filter(**made, filterExpression='INCLUDE ItemID WHERE Items.GENRE IN ("g2")')
+    assert here.filter(arn) == first
+    now[0] += 21
+    here.answering(campaign, 30.0)
+    wait_for(here, campaign)
+    assert here.filter(arn) != first
+    shop.delete_filter(filterArn=arn)
+    now[0] += 21
+    here.answering(campaign, 30.0)
+    wait_for(here, campaign)
+    with pytest.raises(library.Refused, match="does not exist"):
+        here.filter(arn)
+
+
+def wait_for(here: Container, campaign: str) -> None:
+    """Wait until a look at a campaign has ended."""
+    fetch = here._campaigns[campaign].fetch
+    assert fetch is not None
+    fetch.join(30.0)
 
 
 def test_a_look_is_made_within_a_request_after_a_time_without_any(

@@ -587,6 +587,17 @@ def test_a_campaign_that_the_settings_do_not_ask_for_is_named_with_its_price(
     assert ([campaign["name"] for campaign in plan["unused"]], plan["deploys"][-1]) == (others, "popularity-count")
 
 
+def test_a_campaign_that_a_shop_left_on_amazon_personalize_is_named_with_its_price(
+    drop: Drop, personalize: FakePersonalize
+) -> None:
+    drop("drops/demo/settings.yaml", "backend: engine\n")
+    personalize.says("DescribeCampaign", {"campaign": {"status": "ACTIVE"}})
+    plan: Any = handler(drop(HISTORY, interactions()), None)
+    told = [note for note in plan["notes"] if "retail-demo-user-personalization" in note]
+    assert len(told) == 1
+    assert "about $146 a month" in told[0]
+
+
 def test_there_must_be_room_for_new_campaigns_before_anything_is_imported(
     drop: Drop, personalize: FakePersonalize
 ) -> None:

@@ -56,7 +56,15 @@ def test_a_listing_has_everything_in_its_order_and_changes_nothing(personalize: 
 
 
 @pytest.mark.usefixtures("scheduler", "demo")
-@pytest.mark.parametrize(("settings", "dollars"), [("prices: {thousand_recommendations: 1}", 2628), ("prices: 3", 146)])
+@pytest.mark.parametrize(
+    ("settings", "dollars"),
+    [
+        ("prices: {thousand_recommendations: 1}", 2628),
+        ("prices: 3", 146),
+        # What the shop left on Amazon Personalize bills, wherever it is now.
+        ("backend: engine", 146),
+    ],
+)
 def test_what_a_removal_saves_is_told_in_the_shops_own_prices(
     settings: str, dollars: float, drop: Drop, personalize: FakePersonalize
 ) -> None:

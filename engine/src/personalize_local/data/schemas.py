@@ -7,9 +7,10 @@ the choice made here.
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from personalize_local.wire.errors import InvalidInput
 
@@ -204,6 +205,21 @@ def parse_schema(text: str, domain: str | None) -> Schema:
         _match(fields, standard, required=standard in required)
     _check_metadata(dataset, fields, {standard.name for standard in required}, {standard.name for standard in reserved})
     return Schema(dataset, fields)
+
+
+def fitting(members: Mapping[str, Any], domain: str | None, dataset_type: str) -> Schema:
+    """Return the schema of CreateSchema's members, with its ARN, for a dataset of a type in a group of a domain.
+
+    Raises InvalidInput, which names the schema.
+    """
+    arn, for_domain = members["schemaArn"], members.get("domain")
+    if for_domain != domain:
+        words = [f"domain {name}" if name else "no domain" for name in (for_domain, domain)]
+        raise InvalidInput(f"Schema {arn} is for {words[0]}, the dataset group for {words[1]}: they must agree.")
+    parsed = parse_schema(members["schema"], domain)
+    if parsed.dataset_type != dataset_type:
+        raise InvalidInput(f"Schema {arn} is for {parsed.dataset_type}, not for {dataset_type}.")
+    return parsed
 
 
 def updatable(old: Schema, new: Schema) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from personalize_local.data.records import PutRecord, Since, StreamedEvent
     from personalize_local.filters import Filter
     from personalize_local.library.answering import Changes, Data, Live, Recommender, open_tables
-    from personalize_local.library.checks import check_schema, check_solution, columns
+    from personalize_local.library.checks import check_dataset, check_schema, check_solution, columns
     from personalize_local.library.erasures import without_users
     from personalize_local.library.filters import check_filter
     from personalize_local.library.folders import FORMAT
@@ -41,6 +41,7 @@ __all__ = [
     "Refused",
     "Since",
     "StreamedEvent",
+    "check_dataset",
     "check_filter",
     "check_schema",
     "check_solution",
@@ -57,7 +58,7 @@ _MODULES: Final = {
     "data.records": ("PutRecord", "Since", "StreamedEvent"),
     "filters": ("Filter",),
     "library.answering": ("Changes", "Data", "Live", "Recommender", "open_tables"),
-    "library.checks": ("check_schema", "check_solution", "columns"),
+    "library.checks": ("check_dataset", "check_schema", "check_solution", "columns"),
     "library.erasures": ("without_users",),
     "library.filters": ("check_filter",),
     "library.folders": ("FORMAT",),

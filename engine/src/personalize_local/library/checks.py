@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from personalize_local.data import properties
-from personalize_local.data.schemas import Schema, parse_schema
+from personalize_local.data.schemas import Schema, fitting, parse_schema, updatable
 from personalize_local.library.refusals import refusing
 from personalize_local.wire.errors import InvalidInput
 
@@ -20,6 +20,19 @@ def check_schema(text: str, domain: str | None = None) -> str:
     """
     with refusing():
         return parse_schema(text, domain).dataset_type
+
+
+def check_dataset(
+    dataset_type: str, schema: Mapping[str, Any], domain: str | None = None, present: str | None = None
+) -> None:
+    """Check the schema of a dataset as CreateDataset does, or with the text of its present one as UpdateDataset does.
+
+    `schema`: the members of CreateSchema, and `schemaArn`. `domain`: that of the dataset group. Raises Refused.
+    """
+    with refusing():
+        parsed = fitting(schema, domain, dataset_type)
+        if present is not None:
+            updatable(schema_of(present), parsed)
 
 
 def check_solution(solution: Mapping[str, Any], schemas: Mapping[str, str]) -> None:

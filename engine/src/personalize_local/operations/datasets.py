@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from personalize_local.data.schemas import Field, Schema, as_items, parse_schema, updatable
+from personalize_local.data.schemas import Field, Schema, as_items, fitting, parse_schema, updatable
 from personalize_local.data.snapshots import SnapshotSpec
 from personalize_local.engine import Call, Engine, Json, Resource, operation, work
 from personalize_local.jobs.pool import Claim
@@ -59,7 +59,7 @@ def create_dataset(engine: Engine, call: Call, request: Json) -> Json:
     engine.usable(group)
     if kind in ACTION_TYPES and "domain" in group.body:
         raise InvalidInput(f"A dataset of type {kind} is for a custom dataset group, not for a domain's.")
-    _check_schema(group, schema, kind)
+    _fitting(schema, group, kind)
     tracker = {"trackingId": str(uuid.uuid4())} if kind == "ACTION_INTERACTIONS" else {}
     body = request | tracker | {"datasetType": kind, "tags": tags_of(request)}
     return engine.create(call, kinds.DATASET, f"{group.name}/{kind}", body)
@@ -71,8 +71,8 @@ def update_dataset(engine: Engine, call: Call, request: Json) -> Json:
     schema = engine.registry.get(kinds.SCHEMA, request["schemaArn"])
     if not dataset.active:
         raise ResourceInUse(f"{dataset.arn} is in status {dataset.status}.")
-    _check_schema(engine.registry.get(kinds.DATASET_GROUP, dataset.group), schema, dataset.body["datasetType"])
-    updatable(schema_of(engine, dataset), _parse(schema.body["schema"], schema.body.get("domain")))
+    group = engine.registry.get(kinds.DATASET_GROUP, dataset.group)
+    updatable(schema_of(engine, dataset), _fitting(schema, group, dataset.body["datasetType"]))
     return engine.lifecycle.update(dataset, {"schemaArn": schema.arn}, call.now)
 
 
@@ -97,14 +97,8 @@ async def remove_data(engine: Engine, dataset: Resource) -> None:
         shutil.rmtree(engine.store.folder(job.arn), ignore_errors=True)
 
 
-def _check_schema(group: Resource, schema: Resource, kind: str) -> None:
-    domain = group.body.get("domain")
-    if schema.body.get("domain") != domain:
-        words = [f"domain {name}" if name else "no domain" for name in (schema.body.get("domain"), domain)]
-        raise InvalidInput(f"Schema {schema.arn} is for {words[0]}, the dataset group for {words[1]}: they must agree.")
-    parsed = _parse(schema.body["schema"], domain)
-    if parsed.dataset_type != kind:
-        raise InvalidInput(f"Schema {schema.arn} is for {parsed.dataset_type}, not for {kind}.")
+def _fitting(schema: Resource, group: Resource, kind: str) -> Schema:
+    return fitting({**schema.body, "schemaArn": schema.arn}, group.body.get("domain"), kind)
 
 
 def datasets_of(engine: Engine, group: str) -> dict[str, Resource]:

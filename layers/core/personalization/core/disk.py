@@ -3,7 +3,10 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -19,3 +22,18 @@ def folder(name: str) -> Path:
     root = Path(tempfile.gettempdir()) / f"{name}-{hashlib.sha256(stream.encode()).hexdigest()[:16]}"
     root.mkdir(exist_ok=True)
     return root
+
+
+@contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """Lend an empty folder on the disk for some use, in one thread at a time.
+
+    What a killed process left in it goes with the next use in the same container.
+    """
+    root = folder(name)
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)

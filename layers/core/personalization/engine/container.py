@@ -7,6 +7,7 @@ between requests: a fetch goes on while requests come.
 """
 
 import errno
+import gc
 import json
 import threading
 import traceback
@@ -99,7 +100,7 @@ class Container:
         self._account = account
         self._disk = files.Disk(root, store)
         self._campaigns: dict[str, _Campaign] = {}
-        self._filters: dict[str, library.Filter] = {}
+        self._filters: dict[str, tuple[float, library.Filter]] = {}
         self._changes: dict[tuple[str, str], tuple[float, tuple[tuple[str, int], ...], library.Changes | None]] = {}
         self._lock = threading.Lock()
 
@@ -122,24 +123,36 @@ class Container:
             campaign.fetch.join(wait)
         elif now >= campaign.looked_at + IDLE_SECONDS:
             campaign.looked.wait(LOOK_SECONDS)
-        if campaign.answers_from is None:
+        # The thread may change it meanwhile.
+        answers_from = campaign.answers_from
+        if answers_from is None:
             failure = campaign.failure or RetryLater(arn, "its model is still being fetched")
             # It is raised to many: each would add where that was.
             raise failure.with_traceback(None)
-        return campaign.answers_from[1]
+        return answers_from[1]
 
     def filter(self, arn: str) -> library.Filter:
-        """Return a filter, whose expression never changes.
+        """Return a filter. One that is deleted, or made anew by its name, is noticed as a new release is.
 
         Raises:
             library.Refused: there is no such filter.
         """
-        if arn not in self._filters:
-            members = self._account.records.get("filter", arn, stale=True)
-            if members is None:
-                raise library.Refused("ResourceNotFoundException", f"Resource with Arn {arn} does not exist.")
-            self._filters[arn] = library.Filter.from_json(members["_parsed"])
+        return (self._filters.get(arn) or self._read_filter(arn))[1]
+
+    def _read_filter(self, arn: str) -> tuple[float, library.Filter]:
+        members = self._account.records.get("filter", arn, stale=True)
+        if members is None:
+            self._filters.pop(arn, None)
+            raise library.Refused("ResourceNotFoundException", f"Resource with Arn {arn} does not exist.")
+        self._filters[arn] = (self._account.clock(), library.Filter.from_json(members["_parsed"]))
         return self._filters[arn]
+
+    def _renew_filters(self) -> None:
+        """Read again the filters that were read some time ago."""
+        for arn, (read_at, _) in list(self._filters.items()):
+            if self._account.clock() >= read_at + REMEMBER_SECONDS:
+                with suppress(library.Refused):
+                    self._read_filter(arn)
 
     def changes(self, table: LiveTable, answering: Answering, seconds: float) -> library.Changes | None:
         """Return what changed for everybody: items that were put, as they were so many seconds ago at most.
@@ -179,11 +192,12 @@ class Container:
                 campaign.answers_from = (wanted, self._opened(arn, wanted))
                 self._tidy()
             campaign.failure = None
+            self._renew_filters()
         except Exception as error:  # noqa: BLE001 - whatever it is, requests are answered, and the log says why
             campaign.looked.set()
             campaign.failure = failure = _failure(arn, error)
             is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-            passes = isinstance(error, RetryLater | Refused) or (is_full and self._make_room(arn))
+            passes = isinstance(error, RetryLater | Refused) or (is_full and self._make_room(arn, campaign))
             if not passes:
                 traceback.print_exc()
             if passes and (campaign.answers_from is None or isinstance(failure, RetryLater)):
@@ -230,14 +244,31 @@ class Container:
                     return held.answers_from[1].recommender.data
         return library.open_tables({kind: self._disk.fetched(folder, but=files.UNREAD) for kind, folder in tables})
 
-    def _make_room(self, arn: str) -> bool:
-        """Forget the campaign that was asked longest ago, other than this one; return whether there is one."""
+    def _make_room(self, arn: str, campaign: _Campaign) -> bool:
+        """Forget the campaign that was asked longest ago, or what this one answers from; return whether it helps.
+
+        A campaign forgets that only where what it shall serve has room without it: an old answer is better than none.
+        """
         with self._lock:
             oldest = next((other for other in self._campaigns if other != arn), None)
             if oldest:
                 del self._campaigns[oldest]
+        gives_way = oldest is None and campaign.answers_from is not None and self._fits_alone(campaign.wanted)
+        if gives_way:
+            campaign.answers_from = None
+            # What is mapped has its place on the disk until nobody refers to it.
+            gc.collect()
         self._tidy()
-        return oldest is not None
+        return oldest is not None or gives_way
+
+    def _fits_alone(self, wanted: Served | None) -> bool:
+        if wanted is None:
+            return False
+        tables = dict.fromkeys((folder for _, folder in wanted.tables), files.UNREAD)
+        try:
+            return self._disk.holds({wanted.model: (), **tables})
+        except PersonalizationError:
+            return False
 
     def _tidy(self) -> None:
         """Remove folders from the disk that no campaign answers from, or is about to."""

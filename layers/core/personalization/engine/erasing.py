@@ -5,15 +5,14 @@ Models stay as they are until the next training, as on AWS: a tombstone keeps wh
 answers. A job that is killed may be repeated by its name.
 """
 
-import tempfile
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from table_intake.write import dialect
 
+from personalization.core import disk
 from personalization.core.aws import objects
 from personalization.engine import files, records
 from personalization.engine.backend import Account, Operation
@@ -74,8 +73,8 @@ def _without(store: files.Store, account: Account, dataset: Members, job: str, u
     tables = tables_of(account, dataset)
     serving, fresh = dataset["_folder"], f"{tables}{job}/"
     if serving != fresh:
-        with tempfile.TemporaryDirectory(prefix="erase-") as scratch:
-            table = files.Disk(Path(scratch), store).fetched(serving)
+        with disk.scratch("erase") as scratch:
+            table = files.Disk(scratch, store).fetched(serving)
             if rows := library.without_users(table, users):
                 files.upload(store, fresh, table)
                 facts = {"_folder": fresh, "_rows": dataset["_rows"] - rows}

@@ -91,14 +91,33 @@ class Disk:
             target = self.root / folder
             return target if target.is_dir() else self._fetched(folder, target, but)
 
-    def _fetched(self, folder: str, target: Path, but: Collection[str]) -> Path:
+    def holds(self, folders: Mapping[str, Collection[str]]) -> bool:
+        """Return whether folders would have room on the disk if it were empty.
+
+        `folders`: their keys, with the names of files that are not needed.
+
+        Raises:
+            Broken: a folder does not exist.
+        """
+        wanted = sum(
+            size
+            for folder, but in folders.items()
+            for name, (size, _) in self._contents(folder).items()
+            if name not in but
+        )
+        return wanted <= shutil.disk_usage(self.root).total
+
+    def _contents(self, folder: str) -> Mapping[str, tuple[int, str]]:
         contents: Mapping[str, tuple[int, str]] | None = objects.get_json(
             self.store.client(), self.store.bucket(), folder + CONTENTS
         )
         if contents is None:
             raise Broken(folder, "the folder is not in the bucket, or not as a whole")
+        return contents
+
+    def _fetched(self, folder: str, target: Path, but: Collection[str]) -> Path:
         fresh = target.with_name(f"{target.name}.new")
-        for name, (size, digest) in contents.items():
+        for name, (size, digest) in self._contents(folder).items():
             if name not in but:
                 self._fetch(folder + name, fresh / name, size, digest)
         fresh.replace(target)

@@ -7,13 +7,13 @@ from personalization.core.errors import PersonalizationError
 from personalization.engine.archive import Archive
 from personalization.engine.backend import Account
 from personalization.engine.files import Store
-from personalization.engine.making import folder_of
+from personalization.engine.making import shop_of
 from personalization.engine.records import Members
 
 
 def archive_of(store: Store, account: Account, group: Members) -> Archive:
     """Return the events of a dataset group; those of an earlier shop of its name are not among them."""
-    _, shop, _ = folder_of(account, group["name"]).split("/")
+    shop = shop_of(account, group["name"])
     return Archive(store.client(), store.bucket(), shop, int(group["creationDateTime"]))
 
 

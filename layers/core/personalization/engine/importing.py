@@ -2,12 +2,12 @@
 """Make what an import needs, and import: a job has written its table before it is answered."""
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from personalization.core import disk
 from personalization.core.aws import objects
 from personalization.engine import files
 from personalization.engine.backend import TRACKER, Account, Operation, Refused
@@ -36,14 +36,33 @@ def _create_schema(account: Account, parameters: Mapping[str, Any]) -> Members:
 
 
 def _create_dataset(account: Account, parameters: Mapping[str, Any]) -> Members:
-    kind, group = parameters["datasetType"].upper(), group_name(parameters["datasetGroupArn"])
-    required(account.records, "datasetGroup", parameters["datasetGroupArn"])
-    members = {**parameters, "datasetType": kind}
-    return create(account, "dataset", arn_of(account, "dataset", f"{group}/{kind}"), members)
+    members = {**parameters, "datasetType": parameters["datasetType"].upper()}
+    _check_schema(account, members, parameters["schemaArn"])
+    name = f"{group_name(parameters['datasetGroupArn'])}/{members['datasetType']}"
+    return create(account, "dataset", arn_of(account, "dataset", name), members)
 
 
 def _update_dataset(account: Account, parameters: Mapping[str, Any]) -> Members:
+    dataset = required(account.records, "dataset", parameters["datasetArn"])
+    present = required(account.records, "schema", dataset["schemaArn"])["schema"]
+    _check_schema(account, dataset, parameters["schemaArn"], present)
     return change(account, "dataset", parameters["datasetArn"], {"schemaArn": parameters["schemaArn"]})
+
+
+def _check_schema(account: Account, dataset: Members, arn: str, present: str | None = None) -> None:
+    """Check that a dataset takes a schema, or takes it after its present one.
+
+    Raises:
+        Refused: it does not, or there is no such schema or dataset group.
+    """
+    from personalize_local import library  # noqa: PLC0415 - what only the engine's shops need
+
+    group = required(account.records, "datasetGroup", dataset["datasetGroupArn"])
+    schema = required(account.records, "schema", arn)
+    try:
+        library.check_dataset(dataset["datasetType"], schema, group.get("domain"), present)
+    except library.Refused as error:
+        raise Refused(error.code, error.message) from None
 
 
 def _create_tracker(account: Account, parameters: Mapping[str, Any]) -> Members:
@@ -105,14 +124,13 @@ def _write(store: files.Store, location: str, schema: str, folder: str, before: 
     """Write the table of the objects at a location; return its rows."""
     from personalize_local import library  # noqa: PLC0415 - what only the engine's shops need
 
-    with tempfile.TemporaryDirectory(prefix="import-") as scratch:
-        disk = files.Disk(Path(scratch), store)
-        sources = _fetched(store.client(), location, Path(scratch) / "sources")
-        earlier = disk.fetched(before) if before else None
-        target = Path(scratch) / "table"
+    with disk.scratch("import") as scratch:
+        sources = _fetched(store.client(), location, scratch / "sources")
+        earlier = files.Disk(scratch, store).fetched(before) if before else None
+        target = scratch / "table"
         imported = library.import_table(sources, schema, target, before=earlier)
         # The disk need not hold everything at once.
-        shutil.rmtree(Path(scratch) / "sources")
+        shutil.rmtree(scratch / "sources")
         files.upload(store, folder, target)
     return imported.total
 

@@ -18,7 +18,12 @@ def arn_of(account: Account, kind: str, name: str) -> str:
 
 def folder_of(account: Account, group: str) -> str:
     """Return the key of the folder of a dataset group, by its name, with its slash: that of its shop."""
-    return f"engine/{group.removeprefix(f'{account.names().prefix}-')}/"
+    return f"engine/{shop_of(account, group)}/"
+
+
+def shop_of(account: Account, group: str) -> str:
+    """Return the shop of a dataset group, by its name."""
+    return group.removeprefix(f"{account.names().prefix}-")
 
 
 def tables_of(account: Account, dataset: Members) -> str:

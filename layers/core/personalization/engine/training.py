@@ -3,22 +3,22 @@
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from personalization.core import disk
 from personalization.engine import files, records
 from personalization.engine.backend import Account, Operation, Refused
 from personalization.engine.describing import datasets_of, required, schemas
-from personalization.engine.making import arn_of, change, create, folder_of, group_name, refuse_existing
+from personalization.engine.making import arn_of, change, create, folder_of, group_name, refuse_existing, shop_of
 from personalization.engine.records import Members
 from personalization.engine.streamed import Streams
+from personalization.shop.records import release_store
 
 _OF_SOLUTION = ("solutionConfig", "eventType", "performHPO", "performAutoML", "recipeArn", "datasetGroupArn")
 VERSIONS = 10
-"""The newest solution versions of a solution whose models are kept, beside those that campaigns serve."""
+"""The newest solution versions of a solution whose models are kept, beside those that campaigns or releases want."""
 
 
 def _create_solution(account: Account, parameters: Mapping[str, Any]) -> Members:
@@ -83,7 +83,7 @@ def _train(streams: Streams, megabytes: Callable[[], int], account: Account, par
         parameters["solutionArn"],
         {"latestSolutionVersion": {name: version[name] for name in shown}},
     )
-    _forget_old(streams.store, account, parameters["solutionArn"])
+    _forget_old(streams.store, account, solution)
     return answer
 
 
@@ -96,10 +96,10 @@ def _model(
     group = solution["datasetGroupArn"]
     datasets = list(datasets_of(account.records, group))
     tables = {dataset["datasetType"]: dataset["_folder"] for dataset in datasets if "_folder" in dataset}
-    with tempfile.TemporaryDirectory(prefix="train-") as scratch:
-        disk = files.Disk(Path(scratch), streams.store)
-        folders = {kind: disk.fetched(table, but=files.UNREAD) for kind, table in tables.items()}
-        target = Path(scratch) / "model"
+    with disk.scratch("train") as scratch:
+        fetched = files.Disk(scratch, streams.store)
+        folders = {kind: fetched.fetched(table, but=files.UNREAD) for kind, table in tables.items()}
+        target = scratch / "model"
         members = {name: value for name, value in solution.items() if not name.startswith("_")}
         options = library.Options(memory=megabytes() << 20)
         described = required(account.records, "datasetGroup", group)
@@ -110,17 +110,34 @@ def _model(
     return {"_metrics": dict(outcome.metrics), "_tables": tables}
 
 
-def _forget_old(store: files.Store, account: Account, solution: str) -> None:
-    """Delete the models of old versions; their records go too, as no release can return to them."""
-    served = {campaign["solutionVersionArn"] for campaign in account.records.listed("campaign")}
+def _forget_old(store: files.Store, account: Account, solution: Members) -> None:
+    """Delete the models of old versions, and their records, unless a campaign or a release may want them."""
     versions = sorted(
-        account.records.listed("solutionVersion", solutionArn=solution),
+        account.records.listed("solutionVersion", solutionArn=solution["solutionArn"]),
         key=lambda version: -version["creationDateTime"],
     )
-    for version in versions[VERSIONS:]:
-        if version["solutionVersionArn"] not in served:
+    old = versions[VERSIONS:]
+    if not old:
+        return
+    wanted = _of_releases(account, solution["datasetGroupArn"])
+    wanted |= {campaign["solutionVersionArn"] for campaign in account.records.listed("campaign")}
+    for version in old:
+        if version["solutionVersionArn"] not in wanted:
             files.delete(store, version["_folder"])
             records.delete(account.records, "solutionVersion", version["solutionVersionArn"])
+
+
+def _of_releases(account: Account, group: str) -> set[str]:
+    """Return the versions to which a shop can return, or which it can promote by hand."""
+    client, table, shop = account.dynamodb(), account.table(), shop_of(account, group_name(group))
+    releases = release_store.history(client, table, shop)
+    served = [served for release in releases for served in release.campaigns.values()]
+    judged = release_store.judged_runs(client, table, shop)
+    return {
+        *(version for release in releases if (version := release.baseline_arn)),
+        *(campaign.solution_version_arn for campaign in served),
+        *(version for run in judged for version in run.versions.values()),
+    }
 
 
 def operations(streams: Streams, megabytes: Callable[[], int] = lambda: 0) -> Mapping[str, Operation]:

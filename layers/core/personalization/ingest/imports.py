@@ -12,7 +12,7 @@ from table_intake.columns.schema import Schema
 from table_intake.wording import Language, Text
 
 from personalization.core.errors import Rejected
-from personalization.core.names import Named, Names, dataset_type
+from personalization.core.names import Named, Names, dataset_type, is_of_engine
 from personalization.ingest.report import ramp_price
 from personalization.personalize import ensure, solution_names, training
 from personalization.reports import pages
@@ -329,7 +329,7 @@ def _with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[
 
 
 def _idle_month(settings: ShopSettings, campaign: Resource) -> float:
-    return campaign_month(settings.prices, Billed(alias=campaign.name, engine=settings.backend == "engine"))
+    return campaign_month(settings.prices, Billed(alias=campaign.name, engine=is_of_engine(campaign.arn)))
 
 
 def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:

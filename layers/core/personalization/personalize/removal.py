@@ -18,7 +18,7 @@ from personalization.core.aws.errors import false_on, none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part
-from personalization.core.names import RAMP
+from personalization.core.names import RAMP, is_of_engine
 from personalization.core.status import Progress, progress
 from personalization.personalize.ensure import list_recommenders
 from personalization.shop.keys import SHOP_RULE, is_shop
@@ -212,21 +212,19 @@ def ordered(resources: Iterable[OwnedResource]) -> tuple[OwnedResource, ...]:
 def priced(resources: Iterable[OwnedResource], settings: ShopSettings) -> tuple[OwnedResource, ...]:
     """Return the resources with monthly costs where the price table has them: of campaigns, the most expensive ones."""
     return tuple(
-        piece.replaced(month_dollars=campaign_month(settings.prices, _billed(piece.name, settings)))
+        piece.replaced(month_dollars=campaign_month(settings.prices, _billed(piece, settings)))
         if piece.kind == "campaign"
         else piece
         for piece in resources
     )
 
 
-def _billed(campaign: str, settings: ShopSettings) -> Billed:
-    """Return a campaign's cost properties, by the recipe that its name ends with."""
-    name = campaign.removesuffix(f"-{RAMP}")
+def _billed(campaign: OwnedResource, settings: ShopSettings) -> Billed:
+    """Return a campaign's cost properties, by the recipe that its name ends with, and by whose it is."""
+    name = campaign.name.removesuffix(f"-{RAMP}")
     alias = next((alias for alias in TRAINABLE if name.endswith(f"-{alias}")), None)
-    if alias is None:
-        return Billed(alias=campaign, engine=settings.backend == "engine")
-    billed = settings.billed(alias)
-    return billed if billed.tps else replace(billed, tps=1)
+    billed = settings.billed(alias) if alias else Billed(alias=campaign.name)
+    return replace(billed, tps=billed.tps or 1, engine=is_of_engine(campaign.arn))
 
 
 def stage(resources: Iterable[OwnedResource]) -> tuple[OwnedResource, ...]:
