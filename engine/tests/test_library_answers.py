@@ -2,13 +2,14 @@
 """Answers of the library are those of the service: the same models, the same data, the same requests."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from personalize_local.library import Changes, Live, PutRecord, Since, StreamedEvent
+from personalize_local.library import Changes, Counted, Live, PutRecord, Since, StreamedEvent
 from personalize_local.recipes.definitions import RECIPES
 from personalize_local.testing import FaultDoor
 
@@ -223,7 +224,31 @@ def test_numbers_of_interactions_move_popular_items(both: Both, recipe: str) -> 
         return str(answer["itemList"][0]["itemId"])
 
     assert first(Live()) != "i13"
-    assert first(Live(changes=Changes(seen={"i13": 10_000, "of-no-shop": 10**9}))) == "i13"
+    counted = [Counted("i13", "View", None, 10_000), Counted("of-no-shop", "View", None, 10**9)]
+    assert first(Live(changes=Changes(counted=counted))) == "i13"
+    returned = [Counted("i13", "Return", None, 10_000)]
+    assert first(Live(changes=Changes(counted=returned))) == first(Live())
+
+
+@pytest.mark.parametrize("recipe", [NEXT, "aws-personalized-ranking-v2"])
+def test_numbers_of_what_all_did_give_a_stranger_the_lists_of_the_service(both: Both, recipe: str) -> None:
+    for number in range(300):
+        both.click(f"i{number % 7 + 30}", f"w{number}", f"s{number}", ("View", "Purchase", "Return")[number % 3])
+    both.click("i12", None, "of-nobody")
+    events = both.since.events
+    of_users = {event.session_id for event in events if event.user_id}
+    numbers = Counter(
+        (event.item_id, event.event_type, event.event_value)
+        for event in events
+        if event.item_id and event.session_id in of_users
+    )
+    counted = [Counted(*what, number) for what, number in numbers.items()]
+    live = Live(changes=Changes(Since(items=both.since.items), counted))
+    request = question(recipe, "stranger")
+    service, of_library = both.answers(recipe, request, live)
+    assert of_library == service
+    if recipe == NEXT:
+        assert of_library != both.answers(recipe, request, Live(changes=Changes(Since(items=both.since.items))))[1]
 
 
 @pytest.mark.parametrize("recipe", ["aws-user-personalization-v2"])

@@ -155,6 +155,15 @@ class PutRecord:
     """Metadata by schema column name; replaces the whole earlier record of this id."""
 
 
+class Counted(NamedTuple):
+    """Interactions of which only the number is known."""
+
+    item_id: str
+    event_type: str | None
+    event_value: float | None
+    interactions: int
+
+
 class Since(NamedTuple):
     """What was streamed and put since the imports, in the order of arrival."""
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from personalize_local.data.records import PutRecord, Since, StreamedEvent
+    from personalize_local.data.records import Counted, PutRecord, Since, StreamedEvent
     from personalize_local.filters import Filter
     from personalize_local.library.answering import Changes, Data, Live, Recommender, open_tables
     from personalize_local.library.checks import check_dataset, check_schema, check_solution, columns
@@ -28,6 +28,7 @@ __all__ = [
     "FORMAT",
     "NEWER",
     "Changes",
+    "Counted",
     "Data",
     "Filter",
     "Imported",
@@ -55,7 +56,7 @@ __all__ = [
     "without_users",
 ]
 _MODULES: Final = {
-    "data.records": ("PutRecord", "Since", "StreamedEvent"),
+    "data.records": ("Counted", "PutRecord", "Since", "StreamedEvent"),
     "filters": ("Filter",),
     "library.answering": ("Changes", "Data", "Live", "Recommender", "open_tables"),
     "library.checks": ("check_dataset", "check_schema", "check_solution", "columns"),

@@ -4,7 +4,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NoReturn
@@ -14,7 +14,7 @@ from personalize_local.answers.catalogue import Catalogue
 from personalize_local.answers.questions import Facts, Json, Request, Source
 from personalize_local.data.live import Bulk, LiveData
 from personalize_local.data.recommendation_ids import recommendation_id
-from personalize_local.data.records import Since, StreamedEvent, Value
+from personalize_local.data.records import Counted, Interaction, Since, StreamedEvent, Value
 from personalize_local.data.schemas import Schema
 from personalize_local.data.tables import Table
 from personalize_local.filters import Filter
@@ -68,10 +68,11 @@ class Changes:
     since: Since = Since()  # noqa: RUF009 - it cannot be changed
     """What was put and streamed, as the service counts it: items' new metadata show in answers and filters, events in
     histories, in popular lists and in what follows what. Its events may be left out, or only some of them given: then
-    `seen` is what popular lists know."""
-    seen: Mapping[str, float] = field(default_factory=dict)
-    """How many interactions items had since the training, beyond those of `since`. The service also counts which items
-    follow each other, and weighs events by the solution's eventsConfig: numbers alone cannot tell that."""
+    `counted` is what popular lists know."""
+    counted: Sequence[Counted] = ()
+    """How many interactions there were since the training, beyond those of `since`: those that the solution trains on
+    count in popular lists as the service counts them. It also counts which items follow each other, which numbers alone
+    cannot tell."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +119,11 @@ class Recommender:
         self._unchanged = Catalogue(self._model, LiveData(data.bulk))
         self._changed: OrderedDict[int, tuple[Changes, Catalogue]] = OrderedDict()
         self._changing = Lock()
+
+    @property
+    def counts(self) -> bool:
+        """Whether what all do after the training changes answers; otherwise only a training does."""
+        return self._unchanged.online is not None
 
     def get_recommendations(
         self,
@@ -197,17 +203,25 @@ class Recommender:
             return self._changed[id(changes)][1]
 
     def _with(self, changes: Changes) -> Catalogue:
-        live = LiveData(self.data.bulk)
-        for number, event in enumerate(changes.since.events, 1):
-            live.add_event(event, number)
-        for user in changes.since.users:
-            live.put_user(user.id, user.properties)
-        for item in changes.since.items:
-            live.put_item(item.id, item.properties)
-        catalogue = Catalogue(self._model, live)
+        catalogue = Catalogue(self._model, self._live(changes.since))
         if catalogue.online is not None:
-            catalogue.online.add_seen(changes.seen)
+            rows = (Interaction(item, 0.0, kind, value) for item, kind, value, _ in changes.counted)
+            catalogue.online.add_counted(zip(rows, (part.interactions for part in changes.counted), strict=True))
         return catalogue
+
+    def _live(self, since: Since) -> LiveData:
+        """Return the tables with what came; changes that share it share what is made of it."""
+        for changes, catalogue in self._changed.values():
+            if changes.since is since:
+                return catalogue.live
+        live = LiveData(self.data.bulk)
+        for number, event in enumerate(since.events, 1):
+            live.add_event(event, number)
+        for user in since.users:
+            live.put_user(user.id, user.properties)
+        for item in since.items:
+            live.put_item(item.id, item.properties)
+        return live
 
 
 def _no_filter(arn: str) -> NoReturn:

@@ -6,7 +6,7 @@ reach what a training on all of them counts. Only a user's events of one second 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -78,13 +78,14 @@ class OnlineCounts:
                 [item] = self._positions([owned.row.item_id])
                 self._insert(self._rows[owned.user_id], _Row(item, owned.row.timestamp, weight))
 
-    def add_seen(self, seen: Mapping[str, float]) -> None:
-        """Count interactions of items of which only the numbers are known: they make no pairs."""
-        places = self._positions(list(seen))
-        for item, interactions in zip(places, seen.values(), strict=True):
-            if item >= 0:
-                self.seen[item] += interactions
-        self.count += round(sum(seen.values()))
+    def add_counted(self, counted: Iterable[tuple[Interaction, int]]) -> None:
+        """Count interactions of which only the numbers are known, by item, type and value: they make no pairs."""
+        trained = [(row.item_id, number) for row, number in counted if weight_of(row, self._events) is not None]
+        positions = self._positions([item for item, _ in trained])
+        for position, (_, number) in zip(positions, trained, strict=True):
+            self.count += number
+            if position >= 0:
+                self.seen[position] += number
 
     def weighted(self, items: Places, weights: Scores, *, backward: float) -> Scores:
         """[items] weighted sum of what came after some items, and `backward` times of what came before them."""
