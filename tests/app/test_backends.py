@@ -32,6 +32,15 @@ def similar(laptop: Laptop, **query: str) -> list[str]:
     return [] if "degraded" in answer.body else [item["itemId"] for item in answer.body["items"]]
 
 
+def counted(laptop: Laptop) -> list[dict[str, Any]]:
+    """What all users of the shop did, as it is counted."""
+    client = laptop.shops.meta.client
+    (name,) = (name for name in client.list_tables()["TableNames"] if "LiveTable" in name)
+    values: Any = {":p": f"retail-{SHOP}+counts"}
+    page = client.query(TableName=name, KeyConditionExpression="p = :p", ExpressionAttributeValues=values)
+    return list(page["Items"])
+
+
 @dataclass(frozen=True)
 class Move:
     """What a shop answered on Amazon Personalize, and the run that brings it to the engine."""
@@ -71,6 +80,7 @@ def test_a_moved_shop_answers_item_for_item_and_knows_what_was_just_bought(lapto
     after = similar(laptop, userId="buyer", filter="not-purchased")
     assert after
     assert bought not in after
+    until(lambda: bool(counted(laptop)), "the stream counts what all users do")
 
 
 def test_a_rollback_returns_to_amazon_personalize(laptop: Laptop, moved: Move) -> None:

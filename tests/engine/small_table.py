@@ -29,6 +29,8 @@ _KEYS: Mapping[str, Callable[[str, Mapping[str, Any]], bool]] = {
 class _Operations:
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], Item] = {}
+        self.page = 10**9
+        """Items of an answer at most."""
 
     def _make_api_call(self, operation: str, request: Mapping[str, Any]) -> Item:
         answer: Item = getattr(self, f"_{operation}")(request)
@@ -40,11 +42,18 @@ class _Operations:
         keys = sorted(key for key in self.items if key[0] == partition and holds(key[1], values))
         if not request.get("ScanIndexForward", True):
             keys.reverse()
-        return {"Items": [self.items[key] for key in keys[: request.get("Limit")]]}
+        chosen = [self.items[key] for key in keys[: min(self.page, request.get("Limit", self.page))]]
+        last = {"LastEvaluatedKey": {name: chosen[-1][name] for name in "ps"}} if len(keys) > self.page else {}
+        return {"Items": chosen, **last}
 
     def _get_item(self, request: Mapping[str, Any]) -> Item:
         item = self.items.get(_key(request["Key"]))
         return {"Item": item} if item else {}
+
+    def _batch_get_item(self, request: Mapping[str, Any]) -> Item:
+        ((table, wanted),) = request["RequestItems"].items()
+        items = (self.items.get(_key(key)) for key in wanted["Keys"])
+        return {"Responses": {table: [item for item in items if item]}}
 
     def _put_item(self, request: Mapping[str, Any]) -> Item:
         return self._write({"Put": request})

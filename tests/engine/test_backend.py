@@ -35,11 +35,13 @@ from personalization.engine import (
     training,
 )
 from personalization.engine.container import Container, container
+from personalization.engine.live import LiveTable
 from personalization.engine.streamed import Streams
 from personalization.shop.records import release_store
 from personalization.shop.records.release import HISTORY, ReleaseRecord, Served
 from personalize_local import library
 
+from functions.count_events.app import handler as count_events
 from tests.handlers.samples import BUCKET
 
 if TYPE_CHECKING:
@@ -201,6 +203,41 @@ def test_an_acknowledged_event_is_in_the_next_answer_and_counts_for_filters(
     assert before[0] not in after
     assert after != before[1:]
     assert len(after) == 5
+
+
+def test_what_all_do_is_in_the_lists_of_strangers(unbought: Callable[[str, int], list[str]]) -> None:
+    before = unbought("stranger", ITEMS)
+    last = before[-1]
+    event: Any = {"eventType": "Purchase", "itemId": last, "sentAt": 1_700_100_000}
+    for user in range(300):
+        clients.events().put_events(
+            trackingId="engine:retail-engine", userId=f"fan{user}", sessionId=f"f{user}", eventList=[event]
+        )
+    assert unbought("stranger", ITEMS) == before
+    stored = clients.dynamodb().scan(TableName=environment.live_table())["Items"]
+    records = [
+        {"eventID": str(number), "eventName": "INSERT", "dynamodb": {"NewImage": image}}
+        for number, image in enumerate(stored)
+    ]
+    for _ in range(2):
+        count_events({"Records": records}, None)
+    assert unbought("stranger", 1) == [last]
+
+
+def test_the_log_says_once_in_two_minutes_that_counts_and_put_items_are_old(
+    campaign: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Throttled(LiveTable):
+        def page(self, partition: str, start: str) -> Any:  # noqa: ANN401 - it answers never
+            raise RetryLater(partition, f"throttled from {start} on")
+
+    now = time.time()
+    here, table = containing(tmp_path, lambda: now), Throttled(clients.dynamodb(), environment.live_table())
+    answering_version = here.answering(campaign, 30.0)
+    for _ in range(3):
+        here.changes(table, answering_version, 60.0)
+        now += 50
+    assert capsys.readouterr().out.count("more than two minutes old") == 1
 
 
 def test_a_put_item_is_in_the_filters_of_answers(shop: "PersonalizeClient", campaign: str) -> None:

@@ -55,6 +55,13 @@ BESIDES = {
         "sqs:GetQueueAttributes",
         "sqs:SendMessage",
     },
+    "CountEventsFunction": {
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+        "sqs:SendMessage",
+    },
     # A version is read by an action of its own; without the right to list, a missing object is called forbidden.
     "FitLikelihoodFunction": {"s3:GetObjectVersion"},
     "ValidateDropFunction": {"s3:GetObjectVersion", "s3:ListBucket"},

@@ -161,6 +161,19 @@ def test_queued_events_are_delivered_within_bounds_and_end_as_dead_letters() -> 
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == "DeadEventsQueue.Arn"
 
 
+def test_what_all_users_do_is_counted_within_two_minutes() -> None:
+    mapping = STACK.of("Lambda::EventSourceMapping")["EventsCount"]
+    assert (mapping["EventSourceArn"], mapping["FunctionName"]) == ("LiveTable.StreamArn", "CountEventsFunction")
+    assert mapping["MaximumBatchingWindowInSeconds"] == 30
+    # A repetition begins where its batch did; with shards divided it would not.
+    assert "ParallelizationFactor" not in mapping
+    assert "MaximumRetryAttempts" not in mapping
+    assert 23 * 3600 <= mapping["MaximumRecordAgeInSeconds"] < 24 * 3600
+    assert mapping["DestinationConfig"]["OnFailure"] == {"Destination": "ChoresQueue.Arn"}
+    (rule,) = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(rule["Pattern"])["eventName"] == ["INSERT"]
+
+
 def test_impressions_become_few_files_and_are_kept_until_they_are_one() -> None:
     mapping = STACK.of("Lambda::EventSourceMapping")["ImpressionsCopy"]
     assert (mapping["EventSourceArn"], mapping["FunctionName"]) == ("ImpressionsQueue.Arn", "CopyEventsFunction")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 0.5
 """How long a user's request waits for a model that its container does not have yet."""
 REFRESH_SECONDS = 60.0
-"""How long a put item may be missing in the answers of a container."""
+"""How long a container's answers do without what was put, or counted, meanwhile."""
 PROBE_SECONDS = 120.0
 """How long the request of a probe does."""
 _NOBODY = "\0"
@@ -36,7 +36,7 @@ class Sources:
     wait: float = WAIT_SECONDS
     """Seconds that a request waits for a model that its container does not have yet."""
     refresh: float = REFRESH_SECONDS
-    """Seconds after which a container reads again which items were put."""
+    """Seconds after which a container reads again which items were put, and what all users did."""
 
 
 def _answer(operation: str, sources: Sources, account: Account, parameters: Mapping[str, Any]) -> Members:

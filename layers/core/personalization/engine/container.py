@@ -15,17 +15,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from personalize_local import library
 
 from personalization.core import disk
 from personalization.core.errors import Broken, PersonalizationError, RetryLater
+from personalization.core.observability import write
 from personalization.engine import files
 from personalization.engine.backend import Account, Refused
+from personalization.engine.counting import Learned
 from personalization.engine.describing import datasets_of, required, schemas
+from personalization.engine.feeds import OLD_SECONDS, Changing, Counts, PutItems
 from personalization.engine.live import LiveTable
 from personalization.engine.making import group_name
-from personalization.engine.put_records import records
 
 REMEMBER_SECONDS = 20.0
 """How long a container uses what it read of a campaign before it reads it again."""
@@ -73,8 +76,8 @@ class Answering:
     """Milliseconds until which what came was an earlier shop's of that name."""
     users: str
     """The schema of users; empty where the shop has none."""
-    items: str
-    """The same of items."""
+    changing: Changing
+    """What changed for everybody since the training."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,7 +104,9 @@ class Container:
         self._disk = files.Disk(root, store)
         self._campaigns: dict[str, _Campaign] = {}
         self._filters: dict[str, tuple[float, library.Filter]] = {}
-        self._changes: dict[tuple[str, str], tuple[float, tuple[tuple[str, int], ...], library.Changes | None]] = {}
+        # As long as a version that answers has them.
+        self._put_items: WeakValueDictionary[tuple[str, str, int], PutItems] = WeakValueDictionary()
+        self._said_at = float("-inf")
         self._lock = threading.Lock()
 
     def answering(self, arn: str, wait: float) -> Answering:
@@ -154,23 +159,18 @@ class Container:
                 with suppress(library.Refused):
                     self._read_filter(arn)
 
-    def changes(self, table: LiveTable, answering: Answering, seconds: float) -> library.Changes | None:
-        """Return what changed for everybody: items that were put, as they were so many seconds ago at most.
+    def changes(self, table: LiveTable, answering: Answering, seconds: float) -> library.Changes:
+        """Return what changed for everybody: items that were put, and what all did, some seconds ago at most.
 
         While nothing changes it is the same object, for which a recommender has prepared. A table that does not answer
-        is asked again when as much time has passed.
+        is asked again when as much time has passed. The log says when it has got old.
         """
-        now, key = self._account.clock(), (answering.group, answering.items)
-        read_at, versions, changes = self._changes.get(key, (float("-inf"), (), None))
-        if now < read_at + seconds:
-            return changes
-        with suppress(RetryLater):
-            puts = table.puts_of_items(answering.group, answering.cut).records
-            newest = tuple((put.id, put.stored) for put in puts)
-            if newest != versions:
-                since = library.Since(items=list(records(puts, answering.items)))
-                versions, changes = newest, library.Changes(since=since)
-        self._changes[key] = (now, versions, changes)
+        now = self._account.clock()
+        changes = answering.changing.read(table, now, seconds)
+        if answering.changing.age(now) > OLD_SECONDS and now >= self._said_at + OLD_SECONDS:
+            self._said_at = now
+            message = "Put items, or counts of what all users do, are more than two minutes old"
+            write(json.dumps({"level": "WARNING", "message": message, "datasetGroup": answering.group}))
         return changes
 
     def _campaign(self, arn: str) -> _Campaign:
@@ -227,13 +227,18 @@ class Container:
         recommender = library.Recommender(
             model, self._data(wanted.tables), arn=arn, schemas=schemas, config=json.loads(wanted.config)
         )
+        cut, items = int(wanted.made_at * 1000), schemas.get("ITEMS", "")
+        with self._lock:
+            key = (wanted.group, items, cut)
+            put_items = self._put_items[key] = self._put_items.get(key) or PutItems(*key)
+        learned = Learned.from_json(model.notes) if recommender.counts else None
         return Answering(
             recommender=recommender,
             group=wanted.group,
             learned_at=wanted.learned_at,
-            cut=int(wanted.made_at * 1000),
+            cut=cut,
             users=schemas.get("USERS", ""),
-            items=schemas.get("ITEMS", ""),
+            changing=Changing(items=put_items, counts=Counts(wanted.group, learned) if learned else None),
         )
 
     def _data(self, tables: tuple[tuple[str, str], ...]) -> library.Data:

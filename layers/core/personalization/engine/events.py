@@ -5,7 +5,8 @@ What is acknowledged is in the user's next answer from every container. An event
 one transaction: an event is there once, however often it is sent, and with the time of its first attempt. In us-east-1
 an event of at most 1 KB costs four write units ($2.50 a million at $0.625 a million units), and a call a read unit for
 its session ($0.13 a million); a log-in five more write units once a session, and four for each event that it moves; an
-event without an item only its mark. A call that was killed may be repeated from its beginning.
+event without an item only its mark; a put item of 1 KB two, one more for the record that it replaces, and half a read
+unit. A call that was killed may be repeated from its beginning.
 """
 
 import json
@@ -175,12 +176,32 @@ class Events:
         self._check_shape(operation, _ITEMS, request)
         parts = self._parts(operation, request, "items", _ITEM)
         arn, now = request["datasetArn"], self._clock()
-        partition, stored = live.items(group_of_dataset(arn)), live.milliseconds(now)
+        stored = live.milliseconds(now)
         self._members(operation, arn, parts, {"itemid"})
+        group = group_of_dataset(arn)
         latest = {item["itemId"]: item.get("properties", "{}") for item in parts}
         records = {item: {"id": {"S": item}, **_record(properties, stored, now)} for item, properties in latest.items()}
-        self._put([{**live.key(partition, live.since(stored, item)), **record} for item, record in records.items()])
+        before = self._newest(group, records)
+        partition, fact = (
+            live.items(group),
+            {"stored": live.number(stored), "ttl": live.number(int(now) + live.KEPT_SECONDS)},
+        )
+        self._put(
+            [{**live.key(partition, live.since(stored, item)), **record} for item, record in records.items()]
+            + [{**live.key(live.newest(group, item), live.ITEM), **fact} for item in records]
+        )
+        # A container reads each item once. Whoever is killed before this leaves a record that a newer one hides.
+        old = [live.key(partition, live.since(time, item)) for item, time in before.items() if time < stored]
+        if old:
+            self._client.batch_write_item(RequestItems={self._table: [{"DeleteRequest": {"Key": key}} for key in old]})
         return {}
+
+    def _newest(self, group: str, items: Collection[str]) -> Mapping[str, int]:
+        """Return when the newest records of items were put, of those that are known."""
+        wanted: Any = {"Keys": [live.key(live.newest(group, item), live.ITEM) for item in items]}
+        page = self._client.batch_get_item(RequestItems={self._table: wanted})
+        times = {row["p"]["S"]: int(row["stored"]["N"]) for row in page["Responses"].get(self._table, [])}
+        return {item: times[name] for item in items if (name := live.newest(group, item)) in times}
 
     def _check_shape(self, operation: str, shape: _Shape, part: object, name: str = "") -> None:
         if problem := shape.problem(part):

@@ -13,6 +13,8 @@ stored the item.
 | `<group>@<user>`            | `<session>`         | a session with a log-in of the user                            |
 | `<group>=<event>`           | `event`             | when an event was stored, so that it is stored once            |
 | `<group>+items`             | `<stored>#<item>`   | a put item                                                     |
+| `<group>+item=<item>`       | `item`              | when the newest record of an item was put                      |
+| `<group>+counts`            | `<written>#<event>` | what all users did, of a batch from an event on                |
 | `<group>+users#<day>`       | `<user>`            | a user who was put on a day, for trainings                     |
 
 Words sort behind digits: so one query, newest first, has all that an answer needs of a user. It is strongly consistent
@@ -36,17 +38,17 @@ if TYPE_CHECKING:
 
 MOST_EVENTS = 100
 """The most events of a user, the newest ones, in an answer."""
-MOST_ITEMS = 2_000
-"""The most put items, the newest ones, that are read at once; older ones wait for a training."""
 SETTLED_MS = 60_000
 """By so much the clocks of two containers and the time that a write takes may differ together. What was stored before a
 time is visible so much later at the latest: a cut lies so far back."""
 KEPT_SECONDS = 90 * 86_400
 """How long an item is kept: meanwhile a training takes it over, and an event comes from no queue again. It is as long
 as that of the table of users' events."""
+PAGE = 1000
+"""The most items that are read at once."""
 ERASED_SECONDS = 365 * 86_400
 """How long a tombstone is kept: longer than whatever it hides."""
-ERASED, LOGIN, USER, EVENT = "erased", "login", "user", "event"
+ERASED, LOGIN, USER, EVENT, ITEM = "erased", "login", "user", "event", "item"
 _SPECIAL = 3
 """The items behind a user's events in their partition."""
 _PER_CALL = 25
@@ -94,15 +96,6 @@ class Put:
     stored: int
 
 
-@dataclass(frozen=True, slots=True)
-class Puts:
-    """Put items, oldest first, of each the newest record."""
-
-    records: Sequence[Put]
-    whole: bool
-    """Whether there are no older ones."""
-
-
 def milliseconds(seconds: float) -> int:
     return int(seconds * 1000)
 
@@ -125,6 +118,16 @@ def mark(group: str, event_id: str) -> str:
 def items(group: str) -> str:
     """Return the partition of put items."""
     return f"{group}+items"
+
+
+def newest(group: str, item: str) -> str:
+    """Return the partition that says when the newest record of an item was put."""
+    return f"{group}+item={item}"
+
+
+def counts(group: str) -> str:
+    """Return the partition of what all users did."""
+    return f"{group}+counts"
 
 
 def users(group: str, stored: int) -> str:
@@ -153,20 +156,21 @@ def number(value: int) -> Item:
     return {"N": str(value)}
 
 
-def _since(event: Item) -> int:
-    return int(event["s"]["S"].partition("#")[0])
+def since_of(item: Item) -> int:
+    """Return the time in an item's sort key."""
+    return int(item["s"]["S"].partition("#")[0])
 
 
 def _stored(item: Item) -> int:
     """Return when an item was stored: an event that a log-in moved keeps that."""
-    return int(item["stored"]["N"]) if "stored" in item else _since(item)
+    return int(item["stored"]["N"]) if "stored" in item else since_of(item)
 
 
 def _order(event: Item) -> tuple[int, int, str]:
-    return _since(event), _stored(event), event["s"]["S"]
+    return since_of(event), _stored(event), event["s"]["S"]
 
 
-def _live_event(item: Item) -> LiveEvent:
+def event_of(item: Item) -> LiveEvent:
     return LiveEvent(
         event_id=item["s"]["S"].partition("#")[2],
         item_id=item["item"]["S"],
@@ -176,7 +180,8 @@ def _live_event(item: Item) -> LiveEvent:
     )
 
 
-def _put(item: Item) -> Put:
+def put_of(item: Item) -> Put:
+    """Return a put record from its item."""
     return Put(item["id"]["S"], json.loads(item["properties"]["S"]), _stored(item))
 
 
@@ -185,6 +190,15 @@ def _days(start: int, until: int) -> Iterator[int]:
     first, last = (datetime.fromtimestamp(time / 1000, UTC).date() for time in (max(start, 0), until))
     for days in range((last - first).days + 1):
         yield milliseconds(datetime.combine(first + timedelta(days), datetime.min.time(), UTC).timestamp())
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Items of a partition, in the order of their sort keys."""
+
+    items: Sequence[Item]
+    next: str
+    """The sort key from which the next page has them; empty if there is none."""
 
 
 class LiveTable:
@@ -217,33 +231,37 @@ class LiveTable:
         events = [item for item in page["Items"] if is_event(item) and _stored(item) > erased][:MOST_EVENTS]
         put = special.get(USER)
         return LiveUser(
-            events=list(map(_live_event, sorted(events, key=_order))),
+            events=list(map(event_of, sorted(events, key=_order))),
             properties=json.loads(put["properties"]["S"]) if put and _stored(put) > erased else None,
             erased=erased,
         )
 
-    def puts_of_items(self, group: str, cut: int, most: int = MOST_ITEMS) -> Puts:
-        """Return the items that were put after a cut, by an eventually consistent read of at most so many records.
+    def puts_of_items(self, group: str, cut: int) -> Sequence[Put]:
+        """Return the items that were put after a cut, oldest first, of each the newest record."""
+        puts: dict[str, Put] = {}
+        page: Page = Page([], since(cut + 1))
+        while page.next:
+            page = self.page(items(group), page.next)
+            for put in map(put_of, page.items):
+                puts.pop(put.id, None)
+                puts[put.id] = put
+        return list(puts.values())
 
-        A container that has read them asks the next time for those after the newest one less SETTLED_MS.
+    def page(self, partition: str, start: str) -> "Page":
+        """Return a page of a partition's items from a sort key on, by an eventually consistent read.
+
+        Raises:
+            RetryLater: the table does not answer.
         """
-        newest: dict[str, Put] = {}
-        read = 0
-        for item in paginate(
-            self._client.query,
-            "Items",
+        answer = self._client.query(
             TableName=self._table,
             KeyConditionExpression="p = :p AND s >= :cut",
-            ExpressionAttributeValues={":p": {"S": items(group)}, ":cut": {"S": since(cut + 1)}},
-            ScanIndexForward=False,
-            Limit=most + 1,
-        ):
-            read += 1
-            if read > most:
-                break
-            put = _put(item)
-            newest.setdefault(put.id, put)
-        return Puts(list(newest.values())[::-1], read <= most)
+            ExpressionAttributeValues={":p": {"S": partition}, ":cut": {"S": start}},
+            Limit=PAGE,
+        )
+        last = answer.get("LastEvaluatedKey")
+        # The next page begins behind the last item: no other key lies between.
+        return Page(answer["Items"], f"{last['s']['S']}\0" if last else "")
 
     def puts_of_users(self, group: str, cut: int, until: int) -> Iterator[Put]:
         """Iterate over the users who were put after a cut until a time; the last record of a user counts."""
@@ -255,7 +273,7 @@ class LiveTable:
                 KeyConditionExpression="p = :p",
                 ExpressionAttributeValues={":p": {"S": users(group, day)}},
             )
-            yield from (put for put in map(_put, put_users) if cut < put.stored <= until)
+            yield from (put for put in map(put_of, put_users) if cut < put.stored <= until)
 
 
 class Erasure:

@@ -4,11 +4,12 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from personalization.engine import live
 from personalization.engine.archive import ArchivedEvent
 from personalization.engine.backend import Account
+from personalization.engine.counting import Learned
 from personalization.engine.files import Store
 from personalization.engine.folding import archive_of
 from personalization.engine.live import LiveTable
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from personalize_local import library
 
 
-_ALL = 10**9
-
-
 @dataclass(frozen=True, slots=True)
 class Streams:
     """Where it is: the bucket with the copies of events, and the table of what came."""
@@ -29,8 +27,12 @@ class Streams:
     store: Store
     live_table: Callable[[], str]
 
-    def since(self, account: Account, group: Members, schemas: Mapping[str, str]) -> "library.Since":
+    def since(
+        self, account: Account, group: Members, schemas: Mapping[str, str]
+    ) -> "tuple[library.Since, dict[str, Any]]":
         """Take over the events that were copied meanwhile; return all that a training adds to its tables.
+
+        With it come the notes by which answers count what all do after the training.
 
         Args:
             account, group: the dataset group.
@@ -42,11 +44,13 @@ class Streams:
         archive.fold()
         name, now = str(group["name"]), account.clock()
         first = live.milliseconds(max(now - live.KEPT_SECONDS, group["creationDateTime"]))
-        return library.Since(
-            events=list(_events(archive.events(int(now)), schemas.get("INTERACTIONS", ""))),
+        events = list(archive.events(int(now)))
+        since = library.Since(
+            events=list(_events(events, schemas.get("INTERACTIONS", ""))),
             users=list(records(table.puts_of_users(name, first, live.milliseconds(now)), schemas.get("USERS", ""))),
-            items=list(records(table.puts_of_items(name, first, _ALL).records, schemas.get("ITEMS", ""))),
+            items=list(records(table.puts_of_items(name, first), schemas.get("ITEMS", ""))),
         )
+        return since, Learned.of(events, int(group["creationDateTime"]), now).as_json()
 
 
 def _events(events: Iterable[ArchivedEvent], schema: str) -> "Iterator[library.StreamedEvent]":

@@ -103,9 +103,9 @@ def _model(
         members = {name: value for name, value in solution.items() if not name.startswith("_")}
         options = library.Options(memory=megabytes() << 20)
         described = required(account.records, "datasetGroup", group)
-        since = streams.since(account, described, schemas(account.records, datasets))
+        since, notes = streams.since(account, described, schemas(account.records, datasets))
         members["columns"] = solution["_columns"]
-        outcome = library.train(folders, members, target, since=since, options=options)
+        outcome = library.train(folders, members, target, since=since, notes=notes, options=options)
         files.upload(streams.store, folder, target)
     return {"_metrics": dict(outcome.metrics), "_tables": tables}
 

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Count what all users do, from the stream of the live table.
+
+An event counts when it becomes a user's: when it is stored, or when a log-in moves it. Both insert an item, once. A
+batch of the stream becomes one record a dataset group, in the partition `live.counts`: its counts by minute, item,
+event type and value. They name no user.
+
+Lambda repeats a batch that was not acknowledged, from the same event on, but perhaps with more or fewer events after
+it. So the record has the id of the group's first event in the batch, and of two records with one id the later counts:
+whatever is killed or repeated, no event is lost or counted twice.
+"""
+
+import json
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from personalization.engine import live
+from personalization.engine.archive import ArchivedEvent
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+LATE_SECONDS = 3600
+"""A training says which events of the last hour it knows: others of that hour count as new. Copies of events that come
+later ring an alarm."""
+_MINUTE_MS = 60_000
+_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+Record = Mapping[str, Any]
+"""Of a DynamoDB stream."""
+
+
+class What(NamedTuple):
+    """What was done."""
+
+    item_id: str
+    event_type: str
+    event_value: float | None
+
+
+Counts = Mapping[int, Mapping[What, int]]
+"""How often it was done, by the minute since 1970."""
+
+
+class Batch(NamedTuple):
+    """The counts of a dataset group in a batch of the stream."""
+
+    first: str
+    """The id of the group's first event in it."""
+    counts: Counts
+
+
+def batches(records: Iterable[Record]) -> Mapping[str, Batch]:
+    """Return the counts of a batch by dataset groups; what is not an event of a user does not count."""
+    first: dict[str, str] = {}
+    counts: dict[str, dict[int, Counter[What]]] = defaultdict(lambda: defaultdict(Counter))
+    for record in records:
+        image = record.get("dynamodb", {}).get("NewImage", {})
+        if record.get("eventName") != "INSERT" or "item" not in image or "nobody" in image:
+            continue
+        event, group = live.event_of(image), image["p"]["S"].partition("#")[0]
+        first.setdefault(group, record["eventID"])
+        minute = live.since_of(image) // _MINUTE_MS
+        counts[group][minute][What(event.item_id, event.event_type, event.event_value)] += 1
+    return {group: Batch(first[group], counts[group]) for group in first}
+
+
+def count(client: "DynamoDBClient", table: str, records: Sequence[Record], clock: Callable[[], float]) -> int:
+    """Store the counts of a batch; return how many events they have.
+
+    Raises:
+        RetryLater, Rejected: a record was not stored; the batch, or each half of it, is to be repeated.
+    """
+    total = 0
+    for group, batch in batches(records).items():
+        now = clock()
+        written = live.key(live.counts(group), live.since(live.milliseconds(now), batch.first))
+        expires = live.number(int(now) + live.KEPT_SECONDS)
+        client.put_item(
+            TableName=table,
+            Item={**written, "first": {"S": batch.first}, "counts": {"B": packed(batch.counts)}, "ttl": expires},
+        )
+        total += sum(sum(minute.values()) for minute in batch.counts.values())
+    return total
+
+
+def packed(counts: Counts) -> bytes:
+    """Return counts as they are stored."""
+    rows = [(minute, *what, number) for minute, numbers in counts.items() for what, number in numbers.items()]
+    return zlib.compress(_compact(rows).encode())
+
+
+def unpacked(data: bytes) -> Counts:
+    """Return counts that were stored."""
+    counts: dict[int, dict[What, int]] = defaultdict(dict)
+    for minute, item, kind, value, number in json.loads(zlib.decompress(data)):
+        counts[minute][What(item, kind, value)] = number
+    return counts
+
+
+class Learned(NamedTuple):
+    """What a training knew when it began: counts from a minute on, but for these, are new to it."""
+
+    minute: int
+    counts: Mapping[What, int]
+
+    @classmethod
+    def of(cls, events: Iterable[ArchivedEvent], made_at: int, now: float) -> "Learned":
+        """Return what a training knows of the last hour, from events of a dataset group that was made at a second."""
+        minute = int(max(made_at, now - LATE_SECONDS)) // 60
+        users: dict[str, int] = {}
+        events = list(events)
+        for event in events:
+            if event.user_id:
+                users[event.session_id] = min(event.accepted, users.get(event.session_id, event.accepted))
+        counts: Counter[What] = Counter()
+        for event in events:
+            # An event without a user becomes one's by the log-in of its session.
+            log_in = event.accepted if event.user_id else users.get(event.session_id)
+            if log_in is not None and max(event.accepted, log_in) // 60 >= minute:
+                counts[What(event.item_id, event.event_type, event.event_value)] += 1
+        return cls(minute, counts)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"minute": self.minute, "counts": [[*what, number] for what, number in self.counts.items()]}
+
+    @classmethod
+    def from_json(cls, members: Mapping[str, Any]) -> "Learned":
+        return cls(members["minute"], {What(*what): number for *what, number in members["counts"]})

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stream of the live table counts what all users do, and put items are read: once, whatever is repeated."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from personalization.core.errors import RetryLater
+from personalization.engine import counting
+from personalization.engine.archive import ArchivedEvent
+from personalization.engine.counting import Learned
+from personalization.engine.feeds import Changing, Counts, PutItems
+from personalization.engine.live import LiveTable
+
+from tests.engine.small_table import Item, SmallTable
+from tests.engine.test_live import NOW, TABLE, Killed, Mortal, Shop
+
+What = tuple[str, str | None, float | None]
+NOTHING = Learned(0, {})
+FIELDS = [{"name": "ITEM_ID", "type": "string"}, {"name": "PRICE", "type": "float"}]
+ITEMS = json.dumps(
+    {
+        "type": "record",
+        "name": "Items",
+        "namespace": "com.amazonaws.personalize.schema",
+        "fields": FIELDS,
+        "version": "1.0",
+    }
+)
+
+
+class Streaming(SmallTable):
+    """A table with a stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[dict[str, Any]] = []
+        self.fails = False
+
+    def _write(self, part: Item) -> Item:
+        before = set(self.items)
+        answer = super()._write(part)
+        for key in self.items.keys() - before:
+            image, number = self.items[key], len(self.records)
+            self.records.append({"eventID": f"{number}", "eventName": "INSERT", "dynamodb": {"NewImage": image}})
+        if "Delete" in part:
+            self.records.append({"eventID": f"{len(self.records)}", "eventName": "REMOVE", "dynamodb": {}})
+        return answer
+
+    def _query(self, request: Any) -> Item:  # noqa: ANN401 - as boto3's
+        if self.fails:
+            raise RetryLater(TABLE, "throttled")
+        return super()._query(request)
+
+    def owned(self, group: str) -> Counter[What]:
+        """The events of a group's users, by what they did."""
+        events = (item for (p, _), item in self.items.items() if p.startswith(f"{group}#") and "item" in item)
+        return Counter(
+            (item["item"]["S"], item["type"]["S"], float(item["value"]["S"]) if "value" in item else None)
+            for item in events
+            if "nobody" not in item
+        )
+
+
+def counted(counts: Counts, shop: Shop) -> dict[What, int]:
+    counts.read(LiveTable(shop.client, TABLE), shop.now, 0.0)
+    return {part[:3]: part.interactions for part in counts.counted}
+
+
+def shops() -> tuple[Streaming, list[Shop]]:
+    table: Any = Streaming()
+    return table, [Shop(table), Shop(table)]
+
+
+@given(
+    calls=st.lists(
+        st.tuples(st.integers(0, 1), st.sampled_from([None, "u", "v"]), st.sampled_from("st"), st.integers(0, 9)),
+        min_size=1,
+        max_size=12,
+    ),
+    deliveries=st.lists(st.tuples(st.integers(1, 9), st.booleans(), st.integers(0, 2)), max_size=12),
+)
+def test_whatever_is_killed_and_delivered_again_each_event_of_a_user_counts_once(
+    calls: Sequence[tuple[int, str | None, str, int]], deliveries: Sequence[tuple[int, bool, int]]
+) -> None:
+    table, both = shops()
+    for number, user, session, name in calls:
+        shop = both[number]
+        shop.now += 20
+        shop.put(str(name), user, session, itemId=f"i{name % 3}", **({"eventValue": 2} if name % 2 else {}))
+    events, done, followed = list(table.records), 0, [Counts(shop.group, NOTHING) for shop in both]
+    for size, is_acknowledged, calls_before_the_kill in [*deliveries, (len(events), True, 9)]:
+        client: Any = Mortal(both[0].client, calls_before_the_kill)
+        both[0].now += 1
+        try:
+            counting.count(client, TABLE, events[done : done + size], lambda: both[0].now)
+            done += size if is_acknowledged else 0
+        except Killed:
+            pass
+        for shop, counts in zip(both, followed, strict=True):
+            counted(counts, shop)
+    for shop, counts in zip(both, followed, strict=True):
+        assert counted(counts, shop) == counted(Counts(shop.group, NOTHING), shop) == table.owned(shop.group)
+
+
+def test_an_event_of_a_session_counts_from_its_log_in_on_and_stays_counted() -> None:
+    table, (shop, _) = shops()
+    shop.put("a")
+    counting.count(shop.client, TABLE, table.records, lambda: shop.now)
+    assert not counted(Counts(shop.group, NOTHING), shop)
+    shop.now += 60
+    shop.put("b", "u")
+    done = counting.count(shop.client, TABLE, table.records, lambda: shop.now)
+    expected = {("i-a", "View", None): 1, ("i-b", "View", None): 1}
+    assert (done, counted(Counts(shop.group, NOTHING), shop)) == (2, expected)
+    shop.now += 120
+    shop.forget("u")
+    assert counted(Counts(shop.group, NOTHING), shop) == expected
+
+
+@given(
+    events=st.lists(st.tuples(st.integers(-9000, 60), st.sampled_from(["", "u"]), st.booleans()), max_size=20),
+    made=st.integers(-9000, 0),
+)
+def test_a_training_and_the_counts_after_it_have_each_event_once(
+    events: Sequence[tuple[int, str, bool]], made: int
+) -> None:
+    """Events at seconds before or after a training, of which it knows some that are not older than an hour."""
+    now, numbers = int(NOW), count()
+    archived = [
+        (ArchivedEvent(now + at, f"e{n}", f"s{n}", user, f"i{n % 3}", "View", now + at, None, "", "", ""), is_late)
+        for n, (at, user, is_late) in zip(numbers, events, strict=False)
+        if at >= made
+    ]
+    copied = [event for event, is_late in archived if event.accepted <= now and not is_late]
+    learned = Learned.from_json(Learned.of(copied, now + made, now).as_json())
+    table, (shop, _) = shops()
+    for event, _ in archived:
+        if event.user_id:
+            shop.now = float(event.accepted)
+            shop.put(event.event_id, event.user_id, itemId=event.item_id)
+    shop.now = NOW + 120
+    counting.count(shop.client, TABLE, table.records, lambda: shop.now)
+    new = Counter(
+        (event.item_id, "View", None)
+        for event, _ in archived
+        if event.user_id and event not in copied and event.accepted // 60 >= learned.minute
+    )
+    assert counted(Counts(shop.group, learned), shop) == new
+    assert learned.minute <= now // 60
+
+
+def test_all_put_items_are_read_page_by_page_and_each_once() -> None:
+    table, (shop, _) = shops()
+    arn = shop.dataset("ITEMS")
+    for price in range(3):
+        for start in range(0, 30, 10):
+            shop.now += 1
+            items = [{"itemId": f"i{start + n}", "properties": f'{{"price": {price}}}'} for n in range(10)]
+            shop.events().put_items(datasetArn=arn, items=items)
+    assert len(shop.sorts("+items")) == 30
+    reading, table.page = LiveTable(shop.client, TABLE), 12
+    changing = Changing(items=PutItems(shop.group, ITEMS, 0), counts=None)
+    shop.now += 1000
+    reads = [(len(changing.read(reading, shop.now, 60.0).since.items), changing.age(shop.now)) for _ in range(3)]
+    assert reads == [(0, float("inf")), (0, float("inf")), (30, 0.0)]
+    changes = changing.read(reading, shop.now + 60, 60.0)
+    assert {item.properties["PRICE"] for item in changes.since.items} == {2.0}
+    shop.events().put_items(datasetArn=arn, items=[{"itemId": "i7", "properties": '{"price": 9}'}])
+    assert changing.read(reading, shop.now + 61, 60.0) is changes
+    later = changing.read(reading, shop.now + 120, 60.0)
+    assert [item.properties["PRICE"] for item in later.since.items if item.id == "i7"] == [9.0]
+    assert changing.read(reading, shop.now + 180, 60.0) is later
+
+
+def test_a_table_that_does_not_answer_leaves_what_was_read_and_its_age_tells() -> None:
+    table, (shop, _) = shops()
+    shop.put("a", "u")
+    counting.count(shop.client, TABLE, table.records, lambda: shop.now)
+    changing = Changing(items=PutItems(shop.group, "", 0), counts=Counts(shop.group, NOTHING))
+    reading = LiveTable(shop.client, TABLE)
+    first = changing.read(reading, shop.now, 60.0)
+    assert (len(first.counted), changing.age(shop.now)) == (1, 0.0)
+    table.fails = True
+    assert changing.read(reading, shop.now + 121, 60.0) is first
+    assert changing.age(shop.now + 121) > 120
+    table.fails = False
+    changing.read(reading, shop.now + 181, 60.0)
+    assert changing.age(shop.now + 181) == 0
+
+
+def test_counts_that_came_late_are_old() -> None:
+    table, (shop, _) = shops()
+    shop.put("a", "u")
+    shop.now += 600
+    counting.count(shop.client, TABLE, table.records, lambda: shop.now)
+    changing = Changing(items=PutItems(shop.group, "", 0), counts=Counts(shop.group, NOTHING))
+    changing.read(LiveTable(shop.client, TABLE), shop.now, 60.0)
+    assert changing.age(shop.now) > 120
