@@ -98,7 +98,8 @@ def _worth(rows: Rows, items: Items, question: str) -> Array:
         pairs: Shared | cooccurrence.Matrix = Shared(_sessions(rows), rows)
     else:
         pairs = cooccurrence.both_ways(cooccurrence.pairs(rows, decay=1.0), backward=1.0)
-    worth = neighbours.beyond_chance(pairs, items)
+    beyond = neighbours.BeyondChance(pairs, items)
+    worth = np.array([beyond[row] for row in range(len(items))])
     worth[np.arange(len(items)), items] = 0.0
     return worth
 

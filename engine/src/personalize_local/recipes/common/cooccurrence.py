@@ -4,7 +4,7 @@
 Counts of disjoint sets of users add up, so a model without the test users and the full one share their work.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -70,6 +70,19 @@ class Shared:
         """[items] the pairs of each item with others."""
         sizes = np.diff(self._taken.indptr).astype(np.float64)
         return np.asarray(self._owners @ (sizes - 1.0))
+
+
+def dense_rows(matrix: Matrix) -> Iterator[Weights]:
+    """Yield the rows as arrays, one after another: all at once would fill the memory."""
+    return (dense_row(matrix, row) for row in range(matrix.shape[0]))
+
+
+def dense_row(matrix: Matrix, row: int) -> Weights:
+    """[columns] a row; of a matrix in which no column comes twice in a row."""
+    dense = np.zeros(matrix.shape[1], matrix.dtype)
+    cells = slice(matrix.indptr[row], matrix.indptr[row + 1])
+    dense[matrix.indices[cells]] = matrix.data[cells]
+    return dense
 
 
 def partners(counts: Matrix) -> Floats:

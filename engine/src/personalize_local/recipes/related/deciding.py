@@ -6,21 +6,24 @@ what chance would have it. Hits alone would reward lists of what sells anyway. T
 lists of different items are different lists, nearly as different as those of plain cosine.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from personalize_local.recipes.common.cooccurrence import Matrix
+from personalize_local.recipes.common.cooccurrence import Matrix, dense_rows
 from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows
 from personalize_local.recipes.common.topk import POSITIVE, best
 from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT
 from personalize_local.recipes.ltr.mixing import shrunk
 from personalize_local.recipes.related.distinctness import Distinctness, of_cosine
 from personalize_local.recipes.related.model import SHARES
-from personalize_local.recipes.related.neighbours import Counting, Neighbours, beyond_chance, mixed
+from personalize_local.recipes.related.neighbours import BeyondChance, Counting, Neighbours, mixed
 
+Scores = npt.NDArray[np.floating[Any]]
+Number = TypeVar("Number", np.float32, np.float64)
 MAX_ROWS = 120_000
 """Interactions, of whole users, that shares are chosen on."""
 FOLDS = 2
@@ -85,30 +88,38 @@ class Fold:
     related: Mapping[str, Matrix]
     neighbours: Neighbours
     """Of all others."""
-    truths: Sequence[Floats]
-    """One for each kind of counts: [len(items), all items] how much more often than by chance they took both."""
+    truths: Sequence[BeyondChance]
+    """One for each kind of counts: how much more often than by chance they took both."""
 
-    def lists(self, sources: Sequence[Floats]) -> Lists:
-        """Return the lists that these sources make, [len(items), all items] each."""
-        by_item = enumerate(self.items.tolist())
-        chosen = [_candidates(item, [source[row] for source in sources]) for row, item in by_item]
-        width = max(DEPTH + 1, *map(len, chosen))
-        scores = np.zeros((len(sources), len(chosen), width), np.float32)
-        worth = np.zeros((len(self.truths), len(chosen), width))
-        for row, some in enumerate(chosen):
-            scores[:, row, : len(some)] = [source[row, some] for source in sources]
-            worth[:, row, : len(some)] = [truth[row, some] for truth in self.truths]
-        return Lists(scores, worth, np.array([_best(truth) for truth in self.truths]))
-
-
-def _best(truth: Floats) -> Floats:
-    """[lists] the discounted sum of the best order."""
-    most = min(DEPTH, truth.shape[1])
-    first = -np.sort(np.partition(-np.maximum(truth, 0.0), most - 1, axis=1)[:, :most], axis=1)
-    return np.asarray(first @ DISCOUNT[:most])
+    def lists(self, sources: Iterable[Sequence[Scores]]) -> Lists:
+        """Return the lists that sources make: for each of the items, what each source says of all items."""
+        scores, worth, ideal = list[npt.NDArray[np.float32]](), list[Floats](), list[list[float]]()
+        for row, (item, said) in enumerate(zip(self.items.tolist(), sources, strict=True)):
+            some = _candidates(item, said)
+            truths = [truth[row] for truth in self.truths]
+            scores.append(np.array([source[some] for source in said], np.float32))
+            worth.append(np.array([truth[some] for truth in truths]))
+            ideal.append([_best(truth) for truth in truths])
+        width = max(DEPTH + 1, *(some.shape[1] for some in scores))
+        return Lists(_padded(scores, width), _padded(worth, width), np.array(ideal).T)
 
 
-def _candidates(item: int, sources: Sequence[Floats]) -> Ints:
+def _padded(lists: Sequence[npt.NDArray[Number]], width: int) -> npt.NDArray[Number]:
+    """[sources, lists, width] the lists of each source, filled up with 0."""
+    filled = np.zeros((len(lists[0]), len(lists), width), lists[0].dtype)
+    for row, some in enumerate(lists):
+        filled[:, row, : some.shape[1]] = some
+    return filled
+
+
+def _best(truth: Floats) -> float:
+    """Return the discounted sum of the best order."""
+    most = min(DEPTH, len(truth))
+    first = -np.sort(np.partition(-np.maximum(truth, 0.0), most - 1)[:most])
+    return float(first @ DISCOUNT[:most])
+
+
+def _candidates(item: int, sources: Sequence[Scores]) -> Ints:
     most = min(CANDIDATES, len(sources[0]))
     some = np.unique(np.concatenate([np.argpartition(-source, most - 1)[:most] for source in sources]))
     speaks = np.sum([source[some] for source in sources], axis=0) > 0
@@ -174,8 +185,8 @@ class _Lists:
         scores = _near(self._neighbours, self._related, decided)
         if self._similar:
             of_item, shares = self._similar(decided.power), np.array(decided.sources)
-            places = enumerate(self.items.tolist())
-            scores = np.array([shares @ of_item(item, scores[row]) for row, item in places])
+            near = zip(self.items.tolist(), scores, strict=True)
+            scores = (shares @ of_item(item, row) for item, row in near)
         return self._distinctness(scores).is_enough(self._plain, SAFE)
 
     def least_power(self, decided: Decided) -> float | None:
@@ -191,14 +202,14 @@ class _Lists:
                 low = middle
         return high if high < HIGHEST[decided.knee] or self.are_different(replace(decided, power=high)) else None
 
-    def _distinctness(self, scores: Floats) -> Distinctness:
+    def _distinctness(self, scores: Iterable[Floats]) -> Distinctness:
         return Distinctness.of(list(map(_first, scores)), DEPTH, self._neighbours.popular)
 
 
-def _near(neighbours: Neighbours, related: Mapping[str, Matrix], decided: Decided) -> Floats:
-    """[lists, all items] the neighbours of the items that `related` has the counts of."""
+def _near(neighbours: Neighbours, related: Mapping[str, Matrix], decided: Decided) -> Iterator[Floats]:
+    """Yield the neighbours [all items] of each of the items that `related` has the counts of."""
     near = mixed(neighbours.distributions(related, decided.power, decided.knee), decided.shares)
-    return np.asarray(near.toarray(), np.float64)
+    return (row.astype(np.float64) for row in dense_rows(near))
 
 
 def _better_discount(folds: Sequence[Fold], usual: Decided, other: Decided) -> Decided:
@@ -206,7 +217,7 @@ def _better_discount(folds: Sequence[Fold], usual: Decided, other: Decided) -> D
     gains = []
     for fold in folds:
         near = [_near(fold.neighbours, fold.related, decided) for decided in (usual, other)]
-        lists = fold.lists(near)
+        lists = fold.lists(zip(*near, strict=True))
         without, with_it = (lists.gains(only) for only in np.eye(2))
         heard = lists.ideal > 0
         gains.append(((with_it - without) * heard).sum(axis=0)[heard.any(axis=0)])
@@ -230,14 +241,17 @@ def _fold(rows: Rows, held: Mask, kinds: Sequence[str], counting: Counting) -> F
     past, later = rows.where(~held), rows.where(held)
     items: Ints = np.intersect1d(_drawn(past, FOLD_ITEMS), later.item).astype(np.int64)
     before, after = Neighbours(past, kinds, counting), Neighbours(later, kinds, counting)
-    truths = [beyond_chance(counts, items) for counts in after.counts.values()]
+    truths = [BeyondChance(counts, items) for counts in after.counts.values()]
     return Fold(items, before.related(items), before, truths)
 
 
 def _decided(folds: Sequence[Fold], kinds: Sequence[str], power: float, similar: BySimilar | None) -> Decided:
     """Choose shares by the lists of all folds, with this power of popularity."""
     near = [fold.neighbours.distributions(fold.related, power) for fold in folds]
-    of_kinds = [fold.lists([of[kind].toarray() for kind in kinds]) for fold, of in zip(folds, near, strict=True)]
+    of_kinds = [
+        fold.lists(zip(*(dense_rows(of[kind]) for kind in kinds), strict=True))
+        for fold, of in zip(folds, near, strict=True)
+    ]
     weights = trusted_shares(of_kinds, len(kinds))
     weights[weights < LEAST_SHARE] = 0.0
     weights[kinds.index("shared")] = max(weights[kinds.index("shared")], LEAST_SHARE)
@@ -246,9 +260,8 @@ def _decided(folds: Sequence[Fold], kinds: Sequence[str], power: float, similar:
         return Decided(shares, power)
     of_item, of_sources = similar(power), []
     for fold, matrices in zip(folds, near, strict=True):
-        rows = mixed(matrices, shares).toarray().astype(np.float64)
-        by_item = [of_item(item, rows[row]) for row, item in enumerate(fold.items.tolist())]
-        of_sources.append(fold.lists([*np.array(by_item).transpose(1, 0, 2)]))
+        rows = zip(fold.items.tolist(), dense_rows(mixed(matrices, shares)), strict=True)
+        of_sources.append(fold.lists(list(of_item(item, row.astype(np.float64))) for item, row in rows))
     return Decided(shares, power, tuple(trusted_shares(of_sources, 1).tolist()))
 
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the lists of different items are different lists: three figures of lists, and what plain cosine reaches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from personalize_local.recipes.common.cooccurrence import Matrix
+from personalize_local.recipes.common.cooccurrence import Matrix, dense_rows
 from personalize_local.recipes.common.rows import Floats, Ints
 
 PAIRS = 4_000
@@ -35,13 +35,15 @@ class Distinctness:
         """Measure lists of at most `depth` items; `popular` [items] counts of the catalogue."""
         items = max(int(np.count_nonzero(popular)), 1)
         places = np.concatenate(lists) if lists else np.zeros(0, np.int64)
-        member = np.zeros((len(lists), len(popular)), bool)
+        # Places that a list leaves empty have nothing in common.
+        left_lists, other_lists = (np.full((len(lists), depth), empty, np.int64) for empty in (-1, -2))
         for row, listed in enumerate(lists):
-            member[row, listed] = True
+            left_lists[row, : len(listed)] = other_lists[row, : len(listed)] = listed
         random = np.random.default_rng(3)
         left, other = random.integers(max(len(lists), 1), size=(2, PAIRS)) if len(lists) > 1 else np.zeros((2, 0), int)
         left, other = left[left != other], other[left != other]
-        common = float((member[left] & member[other]).sum(axis=1).mean()) / depth if len(left) else 0.0
+        same = left_lists[left][:, :, None] == other_lists[other][:, None, :]
+        common = float(same.sum(axis=(1, 2)).mean()) / depth if len(left) else 0.0
         return cls(
             max(beyond_chance(common, depth / items), 0.0),
             float(np.isin(places, best_sellers(popular)).mean()) if len(places) else 0.0,
@@ -74,8 +76,10 @@ def bound(plain: float, more: float = MORE) -> float:
     return max(min(max(TIMES * plain, plain + more), MOST), plain)
 
 
-def of_cosine(shared: Matrix, takers: Floats, items: Ints) -> Floats:
-    """[len(items), all items] the plain rule; `shared` [len(items), all items] users of both."""
-    scores = shared.toarray().astype(np.float64) * (takers + SHRINKAGE) ** -COSINE
-    scores[np.arange(len(items)), items] = 0.0
-    return np.asarray(scores)
+def of_cosine(shared: Matrix, takers: Floats, items: Ints) -> Iterator[Floats]:
+    """Yield the plain rule's scores of all items for each of `items`; `shared` [len(items), all items] of both."""
+    discount = (takers + SHRINKAGE) ** -COSINE
+    for item, users in zip(items.tolist(), dense_rows(shared), strict=True):
+        scores = users.astype(np.float64) * discount
+        scores[item] = 0.0
+        yield scores

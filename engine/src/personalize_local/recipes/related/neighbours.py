@@ -95,12 +95,20 @@ def chance(counts: "Matrix | Shared") -> Floats:
     return np.asarray(total / np.maximum(float(total.sum()) - total, 1e-12), np.float64)
 
 
-def beyond_chance(counts: "Matrix | Shared", items: Ints) -> Floats:
-    """[len(items), all items] how much more often than by chance each pair is counted; negative where less often."""
-    taken = cooccurrence.of_others(counts[items], items)
-    worth: Floats = taken.toarray().astype(np.float64)
-    worth -= taken.sum(axis=1)[:, None] * chance(counts)
-    return worth
+class BeyondChance:
+    """How much more often than by chance some items are counted with each other item; negative where less often.
+
+    Rows are made on request, since all of them would fill the memory.
+    """
+
+    def __init__(self, counts: "Matrix | Shared", items: Ints) -> None:
+        self._taken = cooccurrence.of_others(counts[items], items)
+        self._totals, self._chance = np.asarray(self._taken.sum(axis=1)), chance(counts)
+
+    def __getitem__(self, row: int) -> Floats:
+        """[all items] of the item of this row."""
+        worth = cooccurrence.dense_row(self._taken, row).astype(np.float64)
+        return np.asarray(worth - self._totals[row] * self._chance)
 
 
 def _expected(counts: Matrix, by_chance: Floats) -> Floats:
