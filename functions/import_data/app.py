@@ -17,6 +17,7 @@ from personalization.events import dropped_choices
 from personalization.personalize import ensure, metric_attributions
 from personalization.personalize.readiness import Stage, advance
 from personalization.shop.plan import Choices, ImportJob, ImportRequest, Plan, Step
+from personalization.shop.records import dataset_groups
 from personalization.shop.settings import recommenders
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _stages(client: "PersonalizeClient", request: ImportRequest) -> list[Stage]:
         "datasetGroup": lambda: [
             Stage(
                 group.name,
-                lambda _: ensure.ensure_dataset_group(client, plan),
+                lambda _: _group(client, plan),
                 lambda arn: client.describe_dataset_group(datasetGroupArn=arn)["datasetGroup"],
             )
         ],
@@ -141,6 +142,12 @@ def _stages(client: "PersonalizeClient", request: ImportRequest) -> list[Stage]:
         ],
     }
     return [stage for word in request.steps for stage in stages[word]()]
+
+
+def _group(client: "PersonalizeClient", plan: Plan) -> Step:
+    """Ensure the dataset group, which an erasure has to know of before it is there."""
+    dataset_groups.note(clients.dynamodb(), Environment().table, plan.shop, plan.dataset_group.arn)
+    return ensure.ensure_dataset_group(client, plan)
 
 
 def _applied(plan: Plan, said: Choices) -> Step:

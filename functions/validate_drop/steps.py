@@ -11,12 +11,15 @@ from personalization.core.errors import Rejected, TooManyRejects
 from personalization.engine import backend, describing
 from personalization.events import objections
 from personalization.ingest import imports
-from personalization.ingest.prepare import Preparation, Services, Sizes
+from personalization.ingest.prepare import Preparation, Sizes
+from personalization.ingest.services import Services
 from personalization.shop.plan import PrepareRequest
+from personalization.shop.records import dataset_groups
 
 LOG = observability.logger()
 backend.connect(clients.dynamodb, environment, describing.OPERATIONS)
 OBJECTIONS = objections.fetch(clients.dynamodb, environment.table)
+MADE_ON = dataset_groups.fetch(clients.dynamodb, environment.table)
 HASH_KEY = ImportedHashKey(clients.secretsmanager, environment.hash_key)
 
 
@@ -41,7 +44,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     namespace = variables.namespace
     try:
         plan = Preparation(
-            Services(clients.s3(), clients.personalize(), HASH_KEY, OBJECTIONS),
+            Services(
+                s3=clients.s3(),
+                personalize=clients.personalize(),
+                hash_key=HASH_KEY,
+                objections=OBJECTIONS,
+                made_on=MADE_ON,
+            ),
             names=names,
             bucket=bucket,
             request=request,

@@ -10,7 +10,7 @@ from functions.import_data.app import handler
 from tests.handlers.fakes import ARN, FakePersonalize
 from tests.handlers.samples import load, said
 
-pytestmark = pytest.mark.usefixtures("aws")
+pytestmark = pytest.mark.usefixtures("aws", "table")
 
 CREATES = {
     "dataset_group": "CreateDatasetGroup",

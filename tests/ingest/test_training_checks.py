@@ -8,9 +8,10 @@ import pytest
 from personalization.core.errors import Rejected
 from personalization.shop.plan import Plan
 
+from functions.import_data.app import handler as import_data
 from functions.validate_drop.app import handler
 from tests.handlers.fakes import ARN, FakePersonalize
-from tests.handlers.samples import BUCKET, Drop, Event
+from tests.handlers.samples import BUCKET, Drop, Event, load
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -202,3 +203,18 @@ def test_a_retraining_is_held_against_the_data_that_are_there(personalize: FakeP
     drop("drops/demo/settings.yaml", f"{SECOND}events: {{View: 1, Purchase: 0.2}}")
     there()
     assert Plan.read(handler(retraining("FULL"), None)).recipes[0].solution_members
+
+
+@pytest.mark.usefixtures("table")
+def test_a_shop_that_always_was_on_the_engine_asks_amazon_personalize_nothing(
+    personalize: FakePersonalize, drop: Drop
+) -> None:
+    drop("drops/demo/settings.yaml", "backend: engine\nrecipes: [similar-items]\n")
+    personalize.reset()
+    assert handler(drop("drops/demo/interactions/new.csv", history()), None)["outcome"] == "imported"
+    assert personalize.operations() == []
+    # From here on it has been there, and may have campaigns that bill.
+    import_data(load("import_data_dataset_group"), None)
+    personalize.reset()
+    handler(drop("drops/demo/interactions/new.csv", history()), None)
+    assert set(personalize.operations()) == {"DescribeCampaign"}

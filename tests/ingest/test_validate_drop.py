@@ -19,6 +19,7 @@ from personalization.shop.plan import Plan
 from pyarrow import parquet
 from table_intake.read import archives
 
+from functions.import_data.app import handler as import_data
 from functions.validate_drop.app import handler
 from tests.handlers.fakes import ARN, FakePersonalize
 from tests.handlers.samples import BUCKET, Drop, Event, interactions, load
@@ -587,9 +588,11 @@ def test_a_campaign_that_the_settings_do_not_ask_for_is_named_with_its_price(
     assert ([campaign["name"] for campaign in plan["unused"]], plan["deploys"][-1]) == (others, "popularity-count")
 
 
+@pytest.mark.usefixtures("table")
 def test_a_campaign_that_a_shop_left_on_amazon_personalize_is_named_with_its_price(
     drop: Drop, personalize: FakePersonalize
 ) -> None:
+    import_data(load("import_data_dataset_group"), None)
     drop("drops/demo/settings.yaml", "backend: engine\n")
     personalize.says("DescribeCampaign", {"campaign": {"status": "ACTIVE"}})
     plan: Any = handler(drop(HISTORY, interactions()), None)

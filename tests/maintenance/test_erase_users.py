@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 import polars as pl
 import pytest
+from personalization.core.aws import clients
 from personalization.core.errors import Broken, RetryLater
 from personalization.events import erasure_requests, store
 from personalization.events.erasures import JOB_SECONDS, Request
@@ -26,6 +27,7 @@ from table_intake.check import counts
 from table_intake.write import dialect
 
 from functions.erase_users.app import handler
+from functions.import_data.app import handler as import_data
 from functions.record_events import app as record_events
 from functions.record_events.app import handler as api
 from tests.handlers import containers
@@ -42,6 +44,7 @@ SETTLED_SECONDS = 120
 
 pytestmark = pytest.mark.usefixtures("aws", "demo", "bucket")
 JOB = f"{ARN}:data-deletion-job/retail-demo-erase-1"
+ENGINE = ARN.replace(":personalize:", ":engine:")
 WAITING, DONE = "!demo", "=demo"
 
 
@@ -690,6 +693,98 @@ def test_a_job_that_was_made_by_a_round_that_died_is_found(
     personalize.says("ListDataDeletionJobs", {"dataDeletionJobs": [{"jobName": name, "dataDeletionJobArn": JOB}]})
     round_made(sent=1)
     assert [item["job"]["S"] for item in held(table, WAITING)] == [JOB]
+
+
+def on_the_engine(shop: str, *steps: str) -> None:
+    """Let a run make what a shop has on the engine."""
+    text = json.dumps(load("import_data_dataset")).replace(":personalize:us-east-1:", ":engine:us-east-1:")
+    event = json.loads(text.replace("retail-demo", f"retail-{shop}"))
+    event["plan"]["shop"] = shop
+    for name in ("datasetGroup", *steps):
+        import_data({**event, "steps": [name]}, None)
+
+
+def jobs_on_the_engine(shop: str) -> list[tuple[str, str]]:
+    """The names and statuses of the engine's data deletion jobs."""
+    listed = clients.engine().list_data_deletion_jobs(datasetGroupArn=f"{ENGINE}:dataset-group/retail-{shop}")
+    return [(job["jobName"], job["status"]) for job in listed["dataDeletionJobs"]]
+
+
+def test_after_a_move_both_backends_delete_the_user_and_the_receipt_names_both(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    on_the_engine("demo", "schema", "dataset")
+    receipt = ask()
+    round_made(sent=1)
+    name = personalize.body_of("CreateDataDeletionJob")["jobName"]
+    assert jobs_on_the_engine("demo") == [(name, "COMPLETED")]
+    (told,) = held(table, DONE)
+    assert told["job"]["S"].split() == [f"{ENGINE}:data-deletion-job/{name}", JOB]
+    job_is(personalize, "IN_PROGRESS")
+    round_made()
+    assert step(receipt) == "underWay"
+    job_is(personalize, "COMPLETED")
+    round_made(gone=1)
+    assert (step(receipt), held(table, WAITING)) == ("deletedHere", [])
+
+
+def test_a_round_that_died_between_two_backends_finds_the_job_of_the_first(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    on_the_engine("demo", "schema", "dataset")
+    ask()
+    personalize.reset()
+    personalize.fails("CreateDataDeletionJob", "ResourceInUseException")
+    round_made(failed=["demo"])
+    personalize.reset()
+    personalize.says("CreateDataDeletionJob", {"dataDeletionJobArn": JOB})
+    round_made(sent=1)
+    name = personalize.body_of("CreateDataDeletionJob")["jobName"]
+    assert jobs_on_the_engine("demo") == [(name, "COMPLETED")]
+    (request,) = held(table, WAITING)
+    assert request["job"]["S"].split() == [f"{ENGINE}:data-deletion-job/{name}", JOB]
+
+
+def test_where_one_backend_fails_both_delete_once_more(personalize: FakePersonalize) -> None:
+    on_the_engine("demo", "schema", "dataset")
+    ask()
+    round_made(sent=1)
+    job_is(personalize, "FAILED")
+    round_made(sent=1, failed=["demo"])
+    assert len(jobs_on_the_engine("demo")) == 2
+
+
+def test_a_group_without_data_gets_no_job(personalize: FakePersonalize) -> None:
+    on_the_engine("demo")
+    ask()
+    round_made(sent=1)
+    assert "CreateDataDeletionJob" in personalize.operations()
+    assert jobs_on_the_engine("demo") == []
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_amazon_personalize_is_asked_only_for_a_shop_that_was_there(
+    left: bool, personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    on_the_engine("mover", "schema", "dataset")
+    group = f"{ENGINE}:dataset-group/retail-mover"
+    serves = {**RELEASE, "shop": "mover", "datasetGroupArn": group, "campaigns": {}}
+    release_store.put(table, TABLE, serves)
+    if left:
+        before = {**serves, "record": "release#1", "datasetGroupArn": f"{ARN}:dataset-group/retail-mover"}
+        release_store.put(table, TABLE, before)
+    erasure_requests.ask(table, SHOPPER_EVENTS, "mover", "u", "receipt", 5)
+    personalize.reset()
+    personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE"}})
+    personalize.says("ListDatasets", {"datasets": [{"datasetArn": "arn:dataset"}]})
+    personalize.says("CreateDataDeletionJob", {"dataDeletionJobArn": JOB})
+    try:
+        round_made(sent=1)
+        assert len(jobs_on_the_engine("mover")) == 1
+        assert ("CreateDataDeletionJob" in personalize.operations()) is left
+        assert bool(personalize.operations()) is left
+    finally:
+        table.delete_item(TableName=TABLE, Key={"shop": {"S": "mover"}, "record": {"S": "release"}})
 
 
 def test_a_shop_or_a_user_that_cannot_be_is_refused() -> None:

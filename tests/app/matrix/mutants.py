@@ -66,7 +66,7 @@ MUTANTS: Final = (
     Mutant(
         "a deletion of users waits for batch jobs and for whatever else uses the shop's data",
         f"{DOMAIN}/maintenance/erasure.py",
-        "if self._batch_jobs(shop.name) or self._jobs.beside(shop.group):",
+        "if self._batch_jobs(shop.name) or self._jobs.beside(groups):",
         "if not shop.name:",
         ("users are deleted beside the training of a segment",),
     ),

@@ -80,7 +80,7 @@ def acknowledge(client: "DynamoDBClient", table: str, shop: str, receipt: str, n
 def note(
     client: "DynamoDBClient", table: str, receipt: tuple[str, str], step: Step, now: int, job: str | None = None
 ) -> None:
-    """Store in a receipt (shop and id) that its request reached a step, and the ARN of the job that begins with it."""
+    """Store in a receipt (shop and id) that its request reached a step, and the ARNs of the jobs that begin with it."""
     values: Any = {":step": {"S": step}, ":now": {"N": str(now)}, ":ttl": {"N": str(now + KEPT_SECONDS)}}
     change, names = "SET #step = :step, #at = :now, #ttl = :ttl", {"#step": "step", "#at": step, "#ttl": "ttl"}
     if job is not None:

@@ -8,7 +8,7 @@ the shop during its job, as a run would. From the request to the end no data of 
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,7 +42,7 @@ class Request:
     requested: int
     """Epoch seconds of the latest request."""
     job: str = ""
-    """ARN of its data deletion job; empty before."""
+    """ARNs of its data deletion jobs, see `joined`; empty before."""
     led: str = ""
     """The owner of the shop's lease when the job started."""
     sent: int = 0
@@ -55,16 +55,27 @@ class Request:
     """Completed jobs that needed another one."""
 
     @property
+    def arns(self) -> list[str]:
+        """The ARNs of its data deletion jobs."""
+        return self.job.split()
+
+    @property
     def again(self) -> bool:
         """Whether it was repeated since its job began: newer data need another job."""
         return self.requested > self.sent
 
 
-def progress(status: str | None) -> Progress:
-    """Return the progress of a job by its status; None, for a missing job, means failed."""
-    if status == "COMPLETED":
-        return "done"
-    return "failed" if status in {None, "FAILED"} else "under way"
+def joined(jobs: Iterable[str]) -> str:
+    """Return the ARNs of a batch's jobs as a request and its receipt name them: one of each backend, by spaces."""
+    return " ".join(jobs)
+
+
+def progress(statuses: Collection[str | None]) -> Progress:
+    """Return the progress of a batch by the statuses of its jobs, None for a missing one: failed where one failed, once
+    all have ended."""
+    if not {None, "FAILED", "COMPLETED"}.issuperset(statuses):
+        return "under way"
+    return "done" if {"COMPLETED"}.issuperset(statuses) else "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +84,11 @@ class Shop:
 
     name: str
     group: str
-    """ARN of its dataset group."""
-    tracking_id: str = ""
-    """The id of its event tracker, by which units of experiments are digests of users."""
+    """ARN of the dataset group that serves."""
+    other_groups: tuple[str, ...] = ()
+    """ARNs of those that it may have on another backend: what it left, or moves to."""
+    tracking_ids: tuple[str, ...] = ()
+    """The ids of its event trackers, by which units of experiments are digests of users."""
     versions: tuple[str, ...] = ()
     """ARNs of the solution versions that serve."""
     erasing: bool = False

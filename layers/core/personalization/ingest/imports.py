@@ -34,6 +34,7 @@ from personalization.shop.plan import (
     Resource,
     SchemaPart,
 )
+from personalization.shop.records.dataset_groups import MadeOn
 from personalization.shop.settings import attribution, recommenders
 from personalization.shop.settings.actions import CUSTOM
 from personalization.shop.settings.gate import FOR_USERS, Ramp
@@ -257,9 +258,14 @@ def with_existing(client: "PersonalizeClient", names: Names, plan: Plan, setting
     return plan.replaced(notes=(*plan.notes, ramp_price(settings, ramps))) if ramps else plan
 
 
-def with_left_behind(client: "PersonalizeClient", names: Names, plan: Plan, settings: ShopSettings) -> Plan:
-    """Return the plan with the campaigns on Amazon Personalize that a shop of the engine still has, which bill."""
-    if settings.backend == "personalize":
+def with_left_behind(
+    client: "PersonalizeClient", names: Names, plan: Plan, settings: ShopSettings, *, made_on: MadeOn
+) -> Plan:
+    """Return the plan with the campaigns on Amazon Personalize that a shop of the engine still has, which bill.
+
+    Of a shop that never was there, Amazon Personalize is not asked: it need not be in the region.
+    """
+    if settings.backend == "personalize" or not made_on(plan.shop, "personalize"):
         return plan
     left = training.existing_campaigns(client, names.on("personalize"), plan.shop, TRAINABLE)
     return _with_unused_campaigns(plan, settings, left)

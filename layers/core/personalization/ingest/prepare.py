@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from table_intake import Checked, DataKind, Expected, Proposal, check_table
 from table_intake.check import changes
@@ -17,12 +16,11 @@ from table_intake.ranges.merged import Merged
 from table_intake.read.archives import LARGEST
 from table_intake.wording import Language, Text
 
-from personalization.auth.hash_key import LOST, Hash, ImportedHashKey, fingerprint
+from personalization.auth.hash_key import LOST, Hash, fingerprint
 from personalization.core.aws import objects
 from personalization.core.errors import Broken, Rejected, intake_translated
 from personalization.core.names import Names
 from personalization.events import dropped_choices
-from personalization.events.objections import Sets
 from personalization.ingest import hashed_ids, imports, known_ids, retraining, sales, texts, training_checks
 from personalization.ingest.acceptance import Acceptance, last_reports
 from personalization.ingest.copies import Copies, copies_of
@@ -31,6 +29,7 @@ from personalization.ingest.imports import Lineage
 from personalization.ingest.item_lines import TOO_LARGE, ItemLines
 from personalization.ingest.ranges import Ranges
 from personalization.ingest.report import Subject
+from personalization.ingest.services import Services
 from personalization.ingest.source import Source
 from personalization.personalize import ensure, metric_attributions
 from personalization.shop import keys
@@ -40,10 +39,6 @@ from personalization.shop.records.item_table import NAMES
 from personalization.shop.settings import settings_file
 from personalization.shop.settings.recipes import NEXT_BEST_ACTION, SEMANTIC
 from personalization.shop.settings.settings import ShopSettings
-
-if TYPE_CHECKING:
-    from mypy_boto3_personalize import PersonalizeClient
-    from mypy_boto3_s3 import S3Client
 
 _TOO_FEW = Text(
     "note.too-few",
@@ -67,17 +62,6 @@ class Sizes:
     part: int
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What a preparation reads and writes with."""
-
-    s3: "S3Client"
-    personalize: "PersonalizeClient"
-    hash_key: ImportedHashKey
-    objections: Sets
-    """Reads users who object to personal lists."""
-
-
 class Preparation:
     """Prepare one run.
 
@@ -93,7 +77,7 @@ class Preparation:
         sizes: Sizes,
     ) -> None:
         self._s3, self._personalize, self._hash_key = services.s3, services.personalize, services.hash_key
-        self._objections = services.objections
+        self._objections, self._services = services.objections, services
         self._deployment = names
         self._bucket = bucket
         self._request = request
@@ -113,8 +97,7 @@ class Preparation:
         request = self._request
         if request.retrain is not None:
             return retraining.of_shop(
-                self._s3,
-                self._personalize,
+                self._services,
                 self._deployment,
                 request=request.replaced(bucket=self._bucket),
                 wish=request.retrain,
@@ -302,7 +285,7 @@ class Preparation:
             metric_attributions.check(self._personalize, self._names, plan, settings.metric_attribution)
         if {SEMANTIC, NEXT_BEST_ACTION} & {*settings.recipes}:
             plan = texts.trainable(self._s3, self._personalize, self._bucket, plan)
-        plan = imports.with_left_behind(self._personalize, self._names, plan, settings)
+        plan = imports.with_left_behind(self._personalize, self._names, plan, settings, made_on=self._services.made_on)
         return imports.with_existing(self._personalize, self._names, plan, settings) if exists else plan
 
     def _without_data(self, drop: Drop) -> Nothing:

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plan a run that imports nothing and trains on the existing data."""
 
-from typing import TYPE_CHECKING
-
 from table_intake.columns.schema import Schema
 from table_intake.wording import Text
 
@@ -10,32 +8,22 @@ from personalization.core.errors import Rejected
 from personalization.core.names import Names
 from personalization.ingest import hashed_ids, imports, texts, training_checks
 from personalization.ingest.imports import Accepted, Lineage
+from personalization.ingest.services import Services
 from personalization.personalize import ensure
 from personalization.shop.keys import Drop
 from personalization.shop.plan import Plan, PrepareRequest, Retraining
 from personalization.shop.settings import settings_file
 from personalization.shop.settings.settings import ShopSettings
 
-if TYPE_CHECKING:
-    from mypy_boto3_personalize import PersonalizeClient
-    from mypy_boto3_s3 import S3Client
 
-
-def of_shop(
-    s3: "S3Client",
-    personalize: "PersonalizeClient",
-    names: Names,
-    request: PrepareRequest,
-    wish: Retraining,
-    lineage: Lineage,
-) -> Plan:
+def of_shop(services: Services, names: Names, request: PrepareRequest, wish: Retraining, lineage: Lineage) -> Plan:
     """Return the plan of a run that trains on the existing data.
 
     Raises:
         Rejected: the shop has no interactions; or the recipes or the training mode do not fit its settings, or these
             its columns.
     """
-    bucket = request.bucket
+    bucket, s3, personalize = request.bucket, services.s3, services.personalize
     settings, remarks = settings_file.settings_that_hold(s3, bucket, wish.shop)
     names = names.on(settings.backend)
     schema = ensure.dataset_schema(personalize, "interactions", names.dataset(wish.shop, "interactions").arn)
@@ -50,7 +38,7 @@ def of_shop(
     hashed = hashed_ids.of_shop(s3, bucket, wish.shop).columns
     planned = planned.replaced(notes=(*remarks, *planned.notes), hashed=hashed)
     planned = texts.trainable(s3, personalize, bucket, planned)
-    planned = imports.with_left_behind(personalize, names, planned, settings)
+    planned = imports.with_left_behind(personalize, names, planned, settings, made_on=services.made_on)
     return imports.with_existing(personalize, names, planned, settings)
 
 

@@ -5,6 +5,7 @@ Every step can be repeated: the job's name depends on the batch's content, and a
 The erasure holds the shop's lease from before a job starts until the users are deleted here too.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,7 +18,8 @@ from personalization.core.aws.errors import code, none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import NoRoom, PersonalizationError, Rejected, RetryLater
-from personalization.core.status import is_at_work
+from personalization.core.names import is_of_engine
+from personalization.core.status import ACTIVE, is_at_work
 from personalization.events import erasures, store
 from personalization.events.erasure_requests import THREADS, Requests
 from personalization.events.erasures import Progress, Request, Shop, Version
@@ -29,7 +31,7 @@ from personalization.personalize.ensure import list_recommenders
 from personalization.runs import batches, concurrent_drops, leases, lifecycle
 from personalization.runs.leases import Executions
 from personalization.runs.store import DynamoLedger
-from personalization.shop.records import release, release_store
+from personalization.shop.records import dataset_groups, release, release_store
 from personalization.shop.settings import settings_file
 from personalization.shop.settings.settings import ShopSettings
 
@@ -55,15 +57,26 @@ class Round:
 
 
 class DeletionJobs:
-    """Personalize's data deletion jobs, and the solution versions that were trained after them."""
+    """Data deletion jobs of both backends, and the solution versions that were trained after them."""
 
     def __init__(self, client: "PersonalizeClient", environment: Environment) -> None:
         self._client = client
         self._environment = environment
 
-    def progress(self, job: str) -> Progress:
+    def progress(self, jobs: Sequence[str]) -> Progress:
+        """Return the progress of the jobs of a batch, by their ARNs."""
+        return erasures.progress([self._status(job) for job in jobs])
+
+    def _status(self, job: str) -> str | None:
         described = none_if_missing(self._client.describe_data_deletion_job, dataDeletionJobArn=job)
-        return erasures.progress(described["dataDeletionJob"]["status"] if described else None)
+        return described["dataDeletionJob"]["status"] if described else None
+
+    def has_data(self, group: str) -> bool:
+        """Return whether a dataset group is there and has datasets: one of a failed move may not, and would refuse."""
+        described = none_if_missing(self._client.describe_dataset_group, datasetGroupArn=group)
+        if described is None or described["datasetGroup"]["status"] != ACTIVE:
+            return False
+        return any(True for _ in paginate(self._client.list_datasets, "datasets", datasetGroupArn=group))
 
     def version(self, arn: str) -> Version | None:
         """Return a solution version that serves; None if it is gone."""
@@ -74,8 +87,8 @@ class DeletionJobs:
             return None
         return Version(int(described["creationDateTime"].timestamp()), described.get("trainingMode", "FULL") == "FULL")
 
-    def beside(self, group: str) -> str | None:
-        """Return the ARN of something in progress that uses a group's datasets, if there is any.
+    def beside(self, groups: Sequence[str]) -> str | None:
+        """Return the ARN of something in progress that uses the groups' datasets, if there is any.
 
         Amazon's guide names trainings, batch jobs, imports and whatever else uses the datasets ("Deleting users and
         their data with a data deletion job"). What a stopped run began goes on without it.
@@ -83,6 +96,7 @@ class DeletionJobs:
         return next(
             (
                 str(user_of_datasets[arn])
+                for group in groups
                 for arn, user_of_datasets in self._users_of(group)
                 if is_at_work(user_of_datasets["status"])
             ),
@@ -103,14 +117,17 @@ class DeletionJobs:
         for solution in solutions:
             for version in paginate(client.list_solution_versions, "solutionVersions", solutionArn=solution):
                 yield "solutionVersionArn", version
+        for recommender in list_recommenders(client, group):
+            yield "recommenderArn", recommender
+        # These lists are of the whole account on Amazon Personalize.
+        if is_of_engine(group):
+            return
         for job in paginate(client.list_batch_inference_jobs, "batchInferenceJobs"):
             if job["solutionVersionArn"].rpartition("/")[0] in solutions:
                 yield "batchInferenceJobArn", job
         for job in paginate(client.list_batch_segment_jobs, "batchSegmentJobs"):
             if job["solutionVersionArn"].rpartition("/")[0] in solutions:
                 yield "batchSegmentJobArn", job
-        for recommender in list_recommenders(client, group):
-            yield "recommenderArn", recommender
 
     def start(self, group: str, name: str, key: str) -> str:
         """Start a job for the users in the file at `key`, or find the job of that name; return its ARN."""
@@ -175,9 +192,9 @@ class Eraser:
         leader = lease.owner if lease and lease.purpose == "erasure" else ""
         free = [request for request in every if not request.job]
         result, busy, ended = Round(), False, False
-        for job, some in groupby((request for request in every if request.job), key=lambda request: request.job):
+        for _, some in groupby((request for request in every if request.job), key=lambda request: request.job):
             batch = list(some)
-            state = "done" if batch[0].deleted else self._jobs.progress(job)
+            state = "done" if batch[0].deleted else self._jobs.progress(batch[0].arns)
             if state == "under way":
                 busy = True
                 result = result.plus(self._waited(shop, batch, leader))
@@ -213,7 +230,7 @@ class Eraser:
         self, shop: Shop, requests: Requests, batch: Sequence[Request], leader: str, late: Callable[[], bool]
     ) -> tuple[Round, list[Request]]:
         """Close a finished job; also return the requests that need another one."""
-        objects.remove(self._s3, self._environment.bucket, erasures.key(shop.name, batch[0].job.rpartition("/")[2]))
+        objects.remove(self._s3, self._environment.bucket, erasures.key(shop.name, batch[0].arns[0].rpartition("/")[2]))
         another = [request for request in batch if not request.deleted and erasures.needs_another(request, leader)]
         through = [request for request in batch if request not in another]
         free = [requests.freed(request, again=True) for request in another]
@@ -235,7 +252,7 @@ class Eraser:
             return []
         users = {request.user for request in through}
         forget_users.forget(self._s3, self._environment.bucket, shop.name, users, late)
-        units = {unit_digest(shop.tracking_id, user) for user in users}
+        units = {unit_digest(tracking_id, user) for tracking_id in shop.tracking_ids for user in users}
         DayFiles(self._s3, self._environment.bucket, shop.name).forget(units)
         forget_parts(self._s3, self._environment.bucket, shop.name)
         release_store.put_if(
@@ -248,13 +265,22 @@ class Eraser:
         return [requests.freed(replace(request, jobs=0)) for request in through if not requests.closed(request)]
 
     def _begin(self, shop: Shop, requests: Requests, batch: Sequence[Request], leader: str) -> int:
-        """Start a job under the shop's lease, or wait for the lease; return the number of users in the job."""
+        """Start a job on each backend that has data of the shop, under its lease, or wait for the lease.
+
+        All jobs of a batch have one name, so that a repetition finds those that started. The engine has finished before
+        it answers; so where it fails, no job of Amazon Personalize is left to itself.
+
+        Returns:
+            The number of users in the jobs.
+        """
         leader = leader or f"erasure-{shop.name}-{self._now}"
         if not leases.lead_to_erase(self._ledger, self._executions, shop.name, leader, self._moment):
             if erasures.has_waited(batch, self._now):
                 self._ledger.reserve(shop.name, leader)
             return 0
-        if self._batch_jobs(shop.name) or self._jobs.beside(shop.group):
+        others = [group for group in shop.other_groups if self._jobs.has_data(group)]
+        groups = sorted([shop.group, *others], key=is_of_engine, reverse=True)
+        if self._batch_jobs(shop.name) or self._jobs.beside(groups):
             self._make_way(shop, leader)
             return 0
         name = self._environment.names.shop(shop.name, "erase", erasures.digest(batch, leader))
@@ -265,13 +291,13 @@ class Eraser:
             self._make_way(shop, leader)
             raise
         try:
-            job = self._jobs.start(shop.group, name, key)
+            jobs = [self._jobs.start(group, name, key) for group in groups]
         except PersonalizationError as error:
             # Without an answer the job may have started: the lease stays, and the next round finds the job by its name.
             if isinstance(error, NoRoom) or not isinstance(error, RetryLater):
                 self._make_way(shop, leader)
             raise
-        requests.sent(batch, job, leader)
+        requests.sent(batch, erasures.joined(jobs), leader)
         return len(batch)
 
     def _batch_jobs(self, shop: str) -> bool:
@@ -344,9 +370,15 @@ def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
         release_store.scan(
             client,
             table,
-            "#record IN (:release, :lease, :erasure)",
+            "#record IN (:release, :lease, :erasure) OR begins_with(#record, :group) OR begins_with(#record, :history)",
             names={"#record": "record", "#purpose": "purpose", "#since": "since"},
-            values={":release": release.RECORD, ":lease": leases.RECORD, ":erasure": erasures.RECORD},
+            values={
+                ":release": release.RECORD,
+                ":lease": leases.RECORD,
+                ":erasure": erasures.RECORD,
+                ":group": dataset_groups.GROUP,
+                ":history": release.HISTORY,
+            },
             wanted="shop, #record, datasetGroupArn, trackingId, campaigns, #purpose, #since",
         )
     )
@@ -354,14 +386,21 @@ def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
         record["shop"] for record in stored if record["record"] == leases.RECORD and record.get("purpose") == "erasure"
     }
     since = {record["shop"]: int(record["since"]) for record in stored if record["record"] == erasures.RECORD}
+    groups, tracking_ids = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    for record in stored:
+        if "datasetGroupArn" in record:
+            groups[record["shop"]].add(record["datasetGroupArn"])
+        if "trackingId" in record:
+            tracking_ids[record["shop"]].add(record["trackingId"])
     for record in stored:
         if record["record"] == release.RECORD:
-            shop = record["shop"]
+            shop, group = record["shop"], record["datasetGroupArn"]
             versions = tuple(str(served["solutionVersionArn"]) for served in record["campaigns"].values())
             yield Shop(
                 name=shop,
-                group=record["datasetGroupArn"],
-                tracking_id=record["trackingId"],
+                group=group,
+                other_groups=tuple(groups[shop] - {group}),
+                tracking_ids=tuple(tracking_ids[shop]),
                 versions=versions,
                 erasing=shop in erasing,
                 since=since.get(shop, 0),
