@@ -128,10 +128,8 @@ class Counts:
             self._total.update(counts)
             self._is_new = True
         self._batches[first] = written, counts
-        for name, (at, _) in list(self._batches.items()):
-            if at >= written - _REPEATED_MS:
-                break
-            del self._batches[name]
+        while self._batches[oldest := next(iter(self._batches))][0] < written - _REPEATED_MS:
+            del self._batches[oldest]
 
     def _new(self) -> "Sequence[library.Counted]":
         from personalize_local import library  # noqa: PLC0415 - as above
