@@ -143,7 +143,9 @@ def test_too_little_data_are_refused_with_the_reason_of_the_version(tables: Mapp
 
 def test_a_training_beyond_the_memory_is_refused_before_it_begins(tables: Mapping[str, Path], tmp_path: Path) -> None:
     phases: list[str] = []
-    needed = library.needs("aws-popularity-count", 1200).memory
+    items = library.open_table(tables["INTERACTIONS"]).count("history.items")
+    needed = library.needs("aws-popularity-count", 1200, items).memory
+    assert needed > library.needs("aws-popularity-count", 1200).memory
 
     def train(memory: int) -> object:
         options = Options(memory=memory, enter=phases.append)

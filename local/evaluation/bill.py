@@ -15,7 +15,7 @@ REQUESTS = (0, 100_000, 1_000_000, 10_000_000)
 """Requests a month."""
 
 
-def estimated(settings: ShopSettings, backend: Backend, interactions: int) -> Document:
+def estimated(settings: ShopSettings, backend: Backend, items: int, interactions: int) -> Document:
     """Return the dollars of a training, and of a month by its number of requests, of the wished backend first."""
     backends: list[Document] = []
     for name in sorted(get_args(Backend), key=lambda other: other != backend):
@@ -27,5 +27,5 @@ def estimated(settings: ShopSettings, backend: Backend, interactions: int) -> Do
                 "months": [round(requests_month(settings.prices, recipes, number), 2) for number in REQUESTS],
             }
         )
-    notes = engine_limits(settings, interactions) if backend == "engine" else ()
+    notes = engine_limits(settings, items, interactions) if backend == "engine" else ()
     return {"asOf": settings.prices.as_of, "requests": [*REQUESTS], "backends": backends, "notes": [*notes]}

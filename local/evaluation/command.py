@@ -42,7 +42,8 @@ def main(options: Namespace, terminal: Terminal) -> None:
         if shop.positions:
             terminal.note(texts(plan.language)["positions"]["note"])
         document = evaluate(shop, plan, tell)
-        document["bill"] = estimated(settings, options.backend or settings.backend, shop.interactions.height)
+        counts = (shop.interactions["ITEM_ID"].n_unique(), shop.interactions.height)
+        document["bill"] = estimated(settings, options.backend or settings.backend, *counts)
     name = [*options.files, *(path for path, _ in stated)][0].name.removesuffix(".gz").removesuffix(".csv")
     target = options.html or LOCAL / "evaluation" / f"{name}.html"
     document["page"] = str(target.resolve())

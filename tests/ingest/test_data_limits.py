@@ -41,22 +41,30 @@ def test_recipes_of_one_generation_have_no_limit_that_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("interactions", "said"),
+    ("items", "interactions", "said"),
     [
-        (18_000_000, ""),
-        (20_000_000, "about 3,216 MB of memory: give the stack an EngineMemory of as much"),
-        (100_000_000, "more than a function can have. With backend: personalize the trainings cost about \\$192.00"),
+        (1_000_000, 0, ""),
+        (0, 18_000_000, ""),
+        (600_000, 10_000_000, "about 5,075 MB of memory: give the stack an EngineMemory of as much"),
+        (0, 20_000_000, "about 3,216 MB of memory: give the stack an EngineMemory of as much"),
+        (
+            25_000,
+            100_000_000,
+            "more than a function can have. With backend: personalize the trainings cost about \\$192.00",
+        ),
     ],
 )
-def test_a_training_beyond_the_memory_of_the_engine_is_told_before_it_begins(interactions: int, said: str) -> None:
-    notes = data_limits(parse("settings.yaml", "backend: engine"), 9_000_000, interactions)
+def test_a_training_beyond_the_memory_of_the_engine_is_told_before_it_begins(
+    items: int, interactions: int, said: str
+) -> None:
+    notes = data_limits(parse("settings.yaml", "backend: engine"), items, interactions)
     assert len(notes) == bool(said)
     assert re.search(said, " ".join(notes))
 
 
 def test_trainings_take_what_the_engine_says() -> None:
     for alias, expected in NEEDS.items():
-        for interactions in (0, 100_000, 7_000_000):
-            needed = library.needs(f"aws-{alias}", interactions)
-            assert megabytes([alias], interactions) == pytest.approx(needed.memory / 2**20, abs=1)
+        for interactions, items in ((0, 0), (100_000, 5_000), (7_000_000, 500_000)):
+            needed = library.needs(f"aws-{alias}", interactions, items)
+            assert megabytes([alias], interactions, items) == pytest.approx(needed.memory / 2**20, abs=1)
             assert expected.of(interactions)[1] == pytest.approx(needed.seconds)

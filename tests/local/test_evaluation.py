@@ -442,11 +442,11 @@ def test_both_backends_have_a_bill_which_the_engine_without_requests_has_not(rep
 
 def test_the_backend_that_is_wished_for_comes_first_with_the_memory_that_it_takes() -> None:
     settings = ShopSettings(domain="custom")
-    small, large = (bill.estimated(settings, "engine", interactions) for interactions in (10_000, 30_000_000))
+    small, large = (bill.estimated(settings, "engine", 2_000, interactions) for interactions in (10_000, 30_000_000))
     assert [backend["backend"] for backend in small["backends"]] == ["engine", "personalize"]
     assert not small["notes"]
     assert "EngineMemory" in large["notes"][0]
-    assert not bill.estimated(settings, "personalize", 30_000_000)["notes"]
+    assert not bill.estimated(settings, "personalize", 2_000, 30_000_000)["notes"]
 
 
 def test_the_page_is_whole_and_lets_nothing_in(report: dict[str, Any]) -> None:

@@ -49,6 +49,10 @@ class Table:
             return np.empty(0, object)
         return StringTable.from_arrays(self.arrays, name).all()
 
+    def count(self, name: str) -> int:
+        """Return how many strings such an array has."""
+        return max(len(self.arrays.get(f"{name}.offsets", ())) - 1, 0)
+
     def texts(self, name: str, codes: npt.NDArray[np.integer[Any]]) -> Strings:
         """Return the strings of some codes; None for -1."""
         strings = self.strings(name)

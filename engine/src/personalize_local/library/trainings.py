@@ -99,7 +99,7 @@ def train(
             if options.memory:
                 streamed = len(since.events)
                 rows = group.interactions.facts["rows"] + streamed
-                refuse_beyond(options.memory, spec.name, rows, streamed)
+                refuse_beyond(options.memory, spec.name, rows, streamed, group.interactions.count("history.items"))
             outcome, model = _trained(group, since, spec, data.config(solution, options), options)
             options.enter("Saving the model")
             with folders.written(target, "model", {"inputs": inputs, **facts, **outcome}) as fresh:

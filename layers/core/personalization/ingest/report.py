@@ -46,7 +46,7 @@ LIMITS: Mapping[Generation, Limit] = {"v1": Limit(750_000, 500_000_000), "v2": L
 def data_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[str, ...]:
     """Return notes about a shop that exceeds what its recipes use; `interactions` is 0 where unknown."""
     if settings.backend == "engine":
-        return engine_limits(settings, interactions)
+        return engine_limits(settings, items, interactions)
     recipes = [alias for alias in settings.recipes if alias in SECOND_GENERATION]
     limit = LIMITS[settings.generation]
     notes = [
@@ -66,9 +66,12 @@ def data_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[
     return tuple(notes)
 
 
-def engine_limits(settings: ShopSettings, interactions: int) -> tuple[str, ...]:
+def engine_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[str, ...]:
     """Return a note about trainings that are expected to take more memory than a function usually has."""
-    needed, prices = engine_jobs.megabytes(settings.recipes, interactions), settings.prices
+    needed, prices = (
+        engine_jobs.megabytes(settings.recipes, interactions, items if interactions else 0),
+        settings.prices,
+    )
     if needed <= engine_jobs.USUAL_MEGABYTES:
         return ()
     if needed <= engine_jobs.MOST_MEGABYTES:

@@ -14,7 +14,8 @@ SAMPLED: Final = 400_000
 
 
 class Needs(NamedTuple):
-    """What a training takes of any data, of a million interactions, and of a sample that is full at SAMPLED."""
+    """What a training takes of any data, of a million interactions, of a sample that is full at SAMPLED, and of a
+    million items that were taken."""
 
     megabytes: float
     megabytes_of_million: float
@@ -23,12 +24,14 @@ class Needs(NamedTuple):
     seconds_of_million: float
     megabytes_of_sample: float = 0.0
     seconds_of_sample: float = 0.0
+    megabytes_of_million_items: float = 0.0
 
-    def of(self, interactions: int) -> tuple[float, float]:
+    def of(self, interactions: int, items: int = 0) -> tuple[float, float]:
         """Return megabytes, with a quarter to spare, and seconds."""
         millions, sample = interactions / 1e6, min(1.0, interactions / SAMPLED)
+        megabytes = self.megabytes + self.megabytes_of_million * millions + self.megabytes_of_sample * sample
         return (
-            1.25 * (self.megabytes + self.megabytes_of_million * millions + self.megabytes_of_sample * sample),
+            1.25 * (megabytes + self.megabytes_of_million_items * items / 1e6),
             self.seconds + self.seconds_of_million * millions + self.seconds_of_sample * sample,
         )
 
@@ -40,21 +43,25 @@ _PERSONAL: Final = Needs(
     seconds_of_million=31,
     megabytes_of_sample=1_040,
     seconds_of_sample=108,
+    megabytes_of_million_items=3_900,
 )
-_SIMILAR: Final = Needs(153, 121, 3.8, 1.5)
+_SIMILAR: Final = Needs(153, 121, 3.8, 1.5, megabytes_of_million_items=2_200)
 NEEDS: Final[Mapping[str, Needs]] = {
     "user-personalization": _PERSONAL,
     "personalized-ranking": _PERSONAL,
     "similar-items": _SIMILAR,
-    "popularity-count": Needs(108, 107, 2.3, 0.3),
+    "popularity-count": Needs(108, 107, 2.3, 0.3, megabytes_of_million_items=300),
     "trending-now": _SIMILAR,
     "semantic-similarity": _SIMILAR,
 }
 
 
-def megabytes(recipes: Iterable[str], interactions: int) -> int:
-    """Return the memory that the largest of some trainings is expected to take, with a quarter to spare."""
-    return max((round(NEEDS[alias].of(interactions)[0]) for alias in recipes if alias in NEEDS), default=0)
+def megabytes(recipes: Iterable[str], interactions: int, items: int = 0) -> int:
+    """Return the memory that the largest of some trainings is expected to take, with a quarter to spare.
+
+    `items`: how many were taken; up to some ten thousand hardly matter.
+    """
+    return max((round(NEEDS[alias].of(interactions, items)[0]) for alias in recipes if alias in NEEDS), default=0)
 
 
 def gigabyte_seconds(alias: str, interactions: int) -> float:
