@@ -48,7 +48,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     request = ImportRequest.read(event)
     # A new dataset group and a new schema have no ARN by which a call could go to the engine.
     client = clients.engine() if is_of_engine(request.plan.dataset_group.arn) else clients.personalize()
-    done = advance(_stages(client, request), request.made)
+    stages = _stages(client, request)
+    if request.plan.fallback and request.recommender is None:
+        stages += _stages(clients.engine(), request.on("engine"))
+    done = advance(stages, request.made)
     LOG.info(
         "Step done", steps=request.steps, run=request.plan.run, arn=done.arn, status=done.status, reason=done.reason
     )

@@ -85,7 +85,12 @@ def record(request: Request) -> dict[str, object]:
         delivered, taken = 0, ACCEPTANCE.defer(shop, calls, until)
     else:
         delivered, queued = ACCEPTANCE.deliver(
-            shop, release.tracking_id, calls, until, actions=release.action_tracking_id
+            shop,
+            release.tracking_id,
+            calls,
+            until,
+            actions=release.action_tracking_id,
+            fallback=release.fallback_tracking_id,
         )
         taken = ACCEPTANCE.keep(shop, models.first(calls, delivered + queued), time.time(), until)
         _introduce(shop, calls[0].user_id, visitor, until)
@@ -141,7 +146,7 @@ def put_user(request: Request) -> dict[str, object]:
     record = models.record(user, _hidden(put, release), models.USER_BYTES)
     if LEAVING.has(release.shop, user, time.monotonic()):
         raise Problem(409, "The deletion of this user was asked for. Put them again when they are deleted.")
-    there = delivery.put_user(clients.events(), release.dataset_arn("USERS"), record)
+    there = all(delivery.put_user(clients.events(), arn, record) for arn in release.dataset_arns("USERS"))
     problems.or_not_found(there or None, "The shop has no users dataset: drop one first.")
     return record.answer()
 
@@ -178,7 +183,7 @@ def put_item(request: Request) -> dict[str, object]:
     problems.validate(Who, {"itemId": item})
     put, release = request.json(Put), _release(request)
     record = models.record(item, _hidden(put, release), models.ITEM_BYTES, described=True)
-    there = delivery.put_item(clients.events(), release.dataset_arn("ITEMS"), record)
+    there = all(delivery.put_item(clients.events(), arn, record) for arn in release.dataset_arns("ITEMS"))
     problems.or_not_found(there or None, "The shop has no items dataset: drop one first.")
     from personalization.shop.records import item_files  # noqa: PLC0415 - only a PUT of an item needs it
 

@@ -127,3 +127,66 @@ def test_a_breaker_lets_calls_through_again_after_a_rest(history: list[tuple[boo
         failures = 0 if well else failures + 1
     assert breaker.allows("c", now + 5.0)
     assert breaker.allows("another", now)
+
+
+ENGINE = "arn:aws:engine:us-east-1:123456789012:campaign/retail-demo-up"
+BOTH = ListAsk(
+    f"{ARN}-up",
+    {
+        "numResults": 3,
+        "userId": "u",
+        "filterArn": "arn:aws:personalize:us-east-1:123456789012:filter/retail-demo-new",
+        "promotions": [{"name": "p", "filterArn": "arn:aws:personalize:us-east-1:123456789012:filter/retail-demo-own"}],
+    },
+    engine=ENGINE,
+)
+
+
+def test_the_engine_answers_in_personalizes_place_with_filters_of_the_same_names() -> None:
+    world = World()
+    world.script = [(0.2, Broken("c", "x")), (0.02, ["e1", "e2"])]
+    asks = list[ListAsk]()
+
+    def predict(ask: ListAsk) -> Predicted:
+        asks.append(ask)
+        return world.predict(ask)
+
+    answer = world.chain.fill(RELEASE, BOTH, predict)
+    assert (sources(answer), answer["recommendationId"], answer["degraded"]) == (["engine", "engine"], None, True)
+    filters = "arn:aws:engine:us-east-1:123456789012:filter/retail-demo-"
+    parameters = asks[-1].parameters
+    assert (asks[-1].campaign_arn, parameters["filterArn"]) == (ENGINE, f"{filters}new")
+    assert parameters["promotions"] == [{"name": "p", "filterArn": f"{filters}own"}]
+
+
+def test_the_engine_answers_while_the_campaign_rests() -> None:
+    world = World()
+    world.script = [step for _ in range(3) for step in ((0.2, Broken("c", "x")), (0.02, ["e1"]))]
+    for _ in range(3):
+        world.fill(BOTH)
+    world.script = [(0.02, ["e2"])]
+    answer = world.fill(BOTH)
+    assert (sources(answer), answer["degradedReason"]) == (["engine"], "resting")
+
+
+def test_without_an_answer_of_the_engine_the_other_fallbacks_follow() -> None:
+    world = World()
+    world.script = [(0.85, Broken("c", "x")), (0.5, RetryLater("e", "no model yet"))]
+    answer = world.fill(BOTH)
+    assert (sources(answer), world.calls[:2]) == (["bestsellers"] * 3, [f"{ARN}-up", ENGINE])
+    assert world.now <= BUDGET_SECONDS
+
+
+def test_the_engine_is_not_asked_without_time_for_it() -> None:
+    world = World()
+    world.script = [(0.85, Broken("c", "x")), (0.02, ["e1"])]
+    answer = world.chain.fill(RELEASE, BOTH, world.predict, since=-0.3)
+    assert (sources(answer), world.calls) == (["bestsellers"] * 3, [f"{ARN}-up"])
+
+
+def test_the_engine_ranks_in_personalizes_place() -> None:
+    world = World()
+    ask = ListAsk(f"{ARN}-rank", {"userId": "u", "inputList": ["a", "b"]}, engine=ENGINE)
+    world.script = [(0.2, Broken("c", "x")), (0.02, ["b", "a"])]
+    answer = world.chain.rank(ask, world.predict)
+    assert (sources(answer), answer["degraded"]) == (["engine", "engine"], True)

@@ -60,7 +60,8 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "tests/app",
-        "laptop test_cloud test_demo test_drops test_long_run test_outage test_pages test_upgrade test_watch",
+        "laptop test_cloud test_demo test_drops test_fallback test_long_run test_outage test_pages test_upgrade "
+        "test_watch",
         "scenarios start, fault and stop a local cloud and the demo as commands do",
     ),
     (

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from personalization.core.environment import Environment
+from personalization.shop.records import release_store
 
 from functions.deliver_events import app
 from tests.handlers import containers
 from tests.handlers.fakes import FakePersonalize
 from tests.handlers.queues import Context, Queues
-from tests.handlers.samples import RELEASE, SHOPPER_EVENTS, Event, load
+from tests.handlers.samples import RELEASE, SHOPPER_EVENTS, TABLE, Event, load
 from tests.handlers.variables import changed
 
 if TYPE_CHECKING:
@@ -184,3 +185,16 @@ def test_where_nobody_says_who_is_to_be_deleted_messages_come_again(
     with changed("SHOPPER_EVENTS_TABLE", "down"):
         assert len(deliver(load("deliver_events"))) == 1
     assert (personalize.calls, queues.messages(queues.dead)) == ([], [])
+
+
+@pytest.mark.usefixtures("queues")
+def test_a_shops_fallback_has_what_waited_before_personalize(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    release_store.put(table, TABLE, {**RELEASE, "fallbackTrackingId": "second"})
+    containers.start(app)
+    assert deliver(load("deliver_events")) == []
+    trackers = [request["trackingId"] for _, request in personalize.calls]
+    assert trackers == ["second", RELEASE["trackingId"]]
+    release_store.put(table, TABLE, RELEASE)
+    containers.start(app)

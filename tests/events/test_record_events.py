@@ -367,3 +367,31 @@ def test_where_nobody_says_who_is_to_be_deleted_events_wait_in_the_queue(
         assert personalize.calls == []
         anonymous = sent([{"eventType": "View", "itemId": "i"}])
         assert body(handler(anonymous, None))["events"][0]["status"] == "delivered"
+
+
+def trackers(personalize: FakePersonalize) -> list[str]:
+    return [request["trackingId"] for _, request in personalize.calls]
+
+
+def test_a_fallback_has_events_before_personalize_has_them(personalize: FakePersonalize) -> None:
+    made = calls(validate(Events, {"sessionId": "s", "events": [{"eventType": "View"}]}), 0, lambda: "id")
+    assert app.ACCEPTANCE.deliver("demo", "t", made, time.monotonic() + 5, fallback="second") == (1, 0)
+    assert trackers(personalize) == ["second", "t"]
+
+
+def test_a_fallback_has_events_while_personalize_rests(personalize: FakePersonalize, queues: Queues) -> None:
+    made = calls(validate(Events, {"sessionId": "s", "events": [{"eventType": "View"}]}), 0, lambda: "id")
+    resting = replace(app.ACCEPTANCE, breaker=Breaker(threshold=1))
+    resting.breaker.failed("t", time.monotonic())
+    assert resting.deliver("demo", "t", made, time.monotonic() + 5, fallback="second") == (0, 1)
+    assert (trackers(personalize), len(queues.messages(queues.events))) == (["second"], 1)
+
+
+def test_what_a_fallback_cannot_take_now_comes_to_both_by_the_queue(
+    personalize: FakePersonalize, queues: Queues
+) -> None:
+    personalize.fails("PutEvents", "ThrottlingException")
+    made = calls(validate(Events, {"sessionId": "s", "events": [{"eventType": "View"}]}), 0, lambda: "id")
+    failing = replace(app.ACCEPTANCE, breaker=Breaker())
+    assert failing.deliver("demo", "t", made, time.monotonic() + 5, fallback="second") == (0, 1)
+    assert ({*trackers(personalize)}, len(queues.messages(queues.events))) == ({"second"}, 1)

@@ -68,3 +68,12 @@ def test_trainings_take_what_the_engine_says() -> None:
             needed = library.needs(f"aws-{alias}", interactions, items)
             assert megabytes([alias], interactions, items) == pytest.approx(needed.memory / 2**20, abs=1)
             assert expected.of(interactions)[1] == pytest.approx(needed.seconds)
+
+
+def test_what_the_engines_trainings_cost_beside_personalizes_is_said() -> None:
+    settings = ShopSettings(fallback="engine")
+    (note,) = data_limits(settings, 1_000, 1_000_000)
+    assert "about $0.0" in note
+    assert data_limits(settings, 1_000, 0) == data_limits(ShopSettings(), 1_000, 1_000_000) == ()
+    _, memory = data_limits(settings, 1_000, 60_000_000)
+    assert "give the stack an EngineMemory of as much" in memory

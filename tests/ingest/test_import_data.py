@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from personalization.core.errors import Broken, Rejected, RetryLater
@@ -457,3 +458,16 @@ def test_an_import_job_that_is_older_than_its_run_is_none_of_its_drop(personaliz
     personalize.says("DescribeDatasetImportJob", {"datasetImportJob": job})
     with pytest.raises(Broken, match="was made at 2026-11-18T08:30:00"):
         handler(event, None)
+
+
+@pytest.mark.usefixtures("table")
+def test_the_engine_imports_the_same_files_after_personalize(personalize: FakePersonalize) -> None:
+    work = load("import_data_dataset_group")
+    work["plan"]["fallback"] = True
+    personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE"}})
+    made: Any = handler(work, None)
+    assert (made["ready"], made["made"]["stage"]) == (False, 1)
+    step = handler({**work, "made": made["made"]}, None)
+    group = "dataset-group/retail-demo"
+    assert (step["ready"], step["arn"]) == (True, f"{ARN.replace(':personalize:', ':engine:')}:{group}")
+    assert personalize.operations() == ["DescribeDatasetGroup"]

@@ -184,3 +184,19 @@ def test_popularity_goes_with_the_others() -> None:
     assert decisions(RANKER, "popularity-count") == ["refused", "refused"]
     assert decisions(*new) == ["refused", "approved", "approved"]
     assert decisions("popularity-count") == ["approved"]
+
+
+def test_each_backend_is_judged_against_its_own_popularity() -> None:
+    new = {
+        "user-personalization": measured(0.2, 0.1),
+        "popularity-count": measured(0.1, None),
+        "engine/user-personalization": measured(0.05, 0.1),
+        "engine/popularity-count": measured(0.1, None),
+    }
+    judged = {judgement.alias: judgement.decision for judgement in judge_release(Gate(), new, {}, NOT_ASKED)}
+    assert judged == {
+        "user-personalization": "approved",
+        "popularity-count": "approved",
+        "engine/user-personalization": "refused",
+        "engine/popularity-count": "refused",
+    }

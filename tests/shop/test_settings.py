@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import re
 from contextlib import suppress
 
 import pytest
@@ -204,3 +205,23 @@ def test_the_environment_is_read_when_it_is_asked() -> None:
     assert environment.service == "personalization"
     with pytest.raises(Broken, match="BUCKET is not set"):
         assert environment.bucket
+
+
+def test_the_engine_has_a_campaign_beside_each_but_that_of_actions() -> None:
+    chosen = parse("settings.yaml", "domain: custom\nfallback: engine\nrecipes: [similar-items, next-best-action]\n")
+    assert chosen.campaign_aliases == ("similar-items", "next-best-action", "engine/similar-items")
+    assert parse("settings.yaml", "").campaign_aliases == parse("settings.yaml", "").deployed
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ("fallback: engine\nbackend: engine\n", "fallback: the engine answers already"),
+        ("fallback: engine\ndeploy: false\n", "leaves no campaign whose place"),
+        ("fallback: nobody\n", "fallback: must be 'engine'"),
+        ("recipes: [{name: similar-items, backend: engine}]\n", "a recipe cannot have a backend of its own yet"),
+    ],
+)
+def test_a_fallback_that_cannot_be_is_refused_by_name(settings: str, why: str) -> None:
+    with pytest.raises(Rejected, match=re.escape(why)):
+        parse("settings.yaml", settings)

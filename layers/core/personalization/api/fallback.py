@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answer with a list that is never empty: the campaign's items, or a fallback within the time that a user waits.
 
-campaign → the last good answer for this user → the popular campaign, or for a filtered list user-personalization → the
-bestsellers that the pipeline keeps. Popular lists begin with the bestsellers where the shop has no popular campaign.
-A list with variety is re-ranked, if its items' columns are known in time. Nothing here knows AWS; times are seconds of
-a clock that only moves forward.
+campaign → the engine's campaign, where the shop's settings ask for it → the last good answer for this user → the
+popular campaign, or for a filtered list user-personalization → the bestsellers that the pipeline keeps. Popular lists
+begin with the bestsellers where the shop has no popular campaign. A list with variety is re-ranked, if its items'
+columns are known in time. Nothing here knows AWS; times are seconds of a clock that only moves forward.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from personalization.api import diversity
 from personalization.api.lists import NOTHING, POPULAR, Hidden, ListAsk, Predict, suited
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
+from personalization.personalize import runtime
 from personalization.personalize.runtime import Predicted
 from personalization.shop.records.release import BASELINE, Release
 
@@ -22,14 +23,17 @@ BUDGET_SECONDS = 1.5
 """The time within which an answer is ready, whatever Personalize does."""
 ATTEMPT_SECONDS = 0.85
 """The longest call to Personalize: clients.runtime_once waits this long for connection and answer."""
+ENGINE_SECONDS = 0.6
+"""What must be left of the budget to ask the engine: a container without its model waits for half a second."""
 QUICK_SECONDS = 0.1
 """A call that failed sooner, and not because of throttling, is retried once without a pause."""
 REMEMBER_SECONDS = 900.0
 """How long a good answer may replace a new one."""
 _MOST_ANSWERS, _MOST_ITEMS = 256, 100
 _RETRIED = {"failing", "dropped"}
-Source = Literal["campaign", "recommender", "cache", "popular", "bestsellers", "caller"]
-"""Where an item came from; `caller` is an item of a ranking at the caller's own position."""
+Source = Literal["campaign", "recommender", "engine", "cache", "popular", "bestsellers", "caller"]
+"""Where an item came from; `engine` is the shop's own in Personalize's place, and `caller` is an item of a ranking at
+the caller's own position."""
 REASONS: Mapping[str, str] = {"Promoted item": "promoted", "Exploration": "new", "Popular item": "popular"}
 """Personalize's reasons, in the words of `because`; their spelling in answers is not published."""
 
@@ -118,7 +122,7 @@ class FallbackChain:
         except Rejected:
             raise
         except PersonalizationError as error:
-            substitute = self._instead(release, ask, predict, started)
+            substitute = self._substitute(release, ask, predict, started)
             # Only a slot without a fallback, or a list whose known items are all hidden, may be empty.
             all_hidden = ask.hidden and self._bestsellers(release.shop, started)
             if not substitute["items"] and ask.fallback != "none" and not all_hidden:
@@ -131,7 +135,7 @@ class FallbackChain:
         # An empty list is the right answer if a filter excludes every item, or after the last page.
         if result["items"] or filtered or ask.hidden.shown:
             return result
-        return _degraded(self._instead(release, ask, predict, started), "empty")
+        return _degraded(self._substitute(release, ask, predict, started), "empty")
 
     def worth(self, release: Release, ask: ListAsk) -> bool:
         """Return whether the list needs a campaign, and the campaign exists and its circuit is closed."""
@@ -144,17 +148,20 @@ class FallbackChain:
         return _degraded({"recommendationId": None, "items": []}, self._reason(error))
 
     def rank(self, ask: ListAsk, rank: Predict) -> dict[str, object]:
-        """Answer a request for a ranking; without Personalize, in the caller's own order.
+        """Answer a request for a ranking; without Personalize, in the engine's order or the caller's own.
 
         Raises:
             Rejected: Personalize calls the request invalid.
         """
+        started = self.now()
         try:
-            return answer(self._ask(ask, rank, self.now()))
+            return answer(self._ask(ask, rank, started))
         except Rejected:
             raise
         except PersonalizationError as error:
             reason = self._reason(error)
+        if predicted := self._engine(ask, rank, started):
+            return _degraded(answer(predicted, "engine"), reason)
         result = answer(Predicted(None, [{"itemId": item_id} for item_id in ask.parameters["inputList"]]), "caller")
         if "filterArn" in ask.parameters:
             result["filterApplied"] = False
@@ -206,6 +213,27 @@ class FallbackChain:
             raise
         self._breaker.succeeded(name)
         return predicted
+
+    def _substitute(self, release: Release, ask: ListAsk, predict: Predict, started: float) -> dict[str, object]:
+        """Return the engine's answer in place of the campaign's, or else a fallback."""
+        if predicted := self._engine(ask, predict, started):
+            shown = answer(self._varied(release.shop, ask, predicted, started), "engine", ask)
+            if shown["items"]:
+                return shown
+        return self._instead(release, ask, predict, started)
+
+    def _engine(self, ask: ListAsk, predict: Predict, started: float) -> Predicted | None:
+        """Return the engine's answer; None if the shop has none of it, or no time is left, or the engine fails.
+
+        Its recommendationId is none of Personalize's, to which events go.
+        """
+        now = self.now()
+        if not ask.engine or now + ENGINE_SECONDS > started + BUDGET_SECONDS:
+            return None
+        try:
+            return Predicted(None, self._ask(runtime.elsewhere(ask, ask.engine), predict, now).items)
+        except PersonalizationError:
+            return None
 
     def _instead(self, release: Release, ask: ListAsk, predict: Predict, started: float) -> dict[str, object]:
         """Return the fallback for the campaign's answer."""

@@ -25,7 +25,7 @@ from personalization.api.diversity import Diversity
 from personalization.core.problems import FieldError, Problem
 from personalization.personalize.runtime import Ask, Predicted, without_metadata
 from personalization.shop.filters import Choice, Id
-from personalization.shop.records.release import BASELINE, Release
+from personalization.shop.records.release import BASELINE, FALLBACK, Release
 from personalization.shop.settings.recipes import FROM_ITEM, TRENDING
 
 Fallback = Literal["popular", "bestsellers", "none"]
@@ -115,6 +115,8 @@ class ListAsk(Ask):
     """Whether the stored bestsellers answer, if there are any, and not the campaign."""
     diversity: Diversity | None = None
     """How the campaign's items are varied."""
+    engine: str = ""
+    """ARN of the engine's campaign that answers where this one does not; empty if there is none."""
 
     def room(self, more: int = 0) -> int:
         """Return how many items the campaign is asked for, so that enough are left of them; `more` may be hidden."""
@@ -171,6 +173,7 @@ def listing(
         because = RISING
     if recipe == BASELINE and (is_stored or asked_of == release.campaigns.get(BASELINE)):
         because = POPULAR
+    stands_in = "user-personalization" if recipe == BASELINE and because is None else recipe
     question = ListAsk(
         asked_of,
         parameters,
@@ -181,6 +184,7 @@ def listing(
         scope=scope,
         columns=usual_columns(limit),
         prefers_bestsellers=is_stored,
+        engine=release.campaigns.get(FALLBACK + stands_in, ""),
     )
     question = suited(release, question)
     return varied(question, release.diversity) if recipe in FROM_ITEM and arn is None else question
@@ -220,9 +224,11 @@ def ranking(release: Release, request: Ranking, context: Mapping[str, str] | Non
     items = list(dict.fromkeys(request.item_ids))
     parameters = _shared(release, request, len(items), context)
     parameters |= {"userId": request.user_id, "inputList": items}
-    return suited(
-        release, ListAsk(_campaign(release, "personalized-ranking"), parameters, columns=usual_columns(len(items)))
+    arn, engine = (
+        _campaign(release, "personalized-ranking"),
+        release.campaigns.get(FALLBACK + "personalized-ranking", ""),
     )
+    return suited(release, ListAsk(arn, parameters, columns=usual_columns(len(items)), engine=engine))
 
 
 def suited(release: Release, ask: ListAsk) -> ListAsk:

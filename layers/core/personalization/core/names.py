@@ -43,6 +43,12 @@ def backend_of(arn: str) -> Backend:
     return "engine" if is_of_engine(arn) else "personalize"
 
 
+def on_backend(arn: str, backend: Backend) -> str:
+    """Return the ARN of the resource with the same name on a backend; all but the service stays."""
+    parts = arn.split(":", 3)
+    return ":".join([*parts[:2], backend, *parts[3:]]) if len(parts) > 3 and parts[0] == "arn" else arn
+
+
 def run_hash(run: str) -> str:
     """Return the hash of a run's whole id for names: 12 hexadecimal digits.
 

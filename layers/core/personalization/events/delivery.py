@@ -66,9 +66,19 @@ class Acceptance:
     """Seconds of a clock that only moves forward."""
 
     def deliver(
-        self, shop: str, tracking_id: str, calls: Sequence[Call], until: float, *, actions: str = ""
+        self,
+        shop: str,
+        tracking_id: str,
+        calls: Sequence[Call],
+        until: float,
+        *,
+        actions: str = "",
+        fallback: str = "",
     ) -> tuple[int, int]:
         """Deliver events to the shop's event tracker, those about actions to `actions`, and enqueue the rest.
+
+        They go to the engine's tracker, `fallback`, first: its next answer knows them, whatever Personalize does. Both
+        ignore an event that comes again with its id.
 
         Returns:
             The number of events that Personalize took, and of those after them in the queue.
@@ -77,7 +87,11 @@ class Acceptance:
             Rejected: Personalize calls the first call invalid.
             RetryLater: neither took an event in time.
         """
-        delivered, refused = self._deliver(Trackers(tracking_id, actions), calls)
+        copied, refused = self._deliver(Trackers(fallback, ""), calls) if fallback else (len(calls), None)
+        if refused:
+            calls = calls[:copied]
+        delivered, refused_there = self._deliver(Trackers(tracking_id, actions), calls[:copied])
+        refused = refused_there or (refused if delivered == len(calls) else None)
         taken = sum(len(call.events) for call in calls[:delivered])
         if refused:
             if not taken:
@@ -134,6 +148,8 @@ class Acceptance:
         until = self.clock() + PATIENCE
         for taken, call in enumerate(calls):
             now, tracking_id = self.clock(), trackers.of(call)
+            if not tracking_id:
+                continue
             if now > until or not self.breaker.allows(tracking_id, now):
                 return taken, None
             try:
@@ -265,7 +281,11 @@ class Delivery:
             return
         try:
             call = group.call()
-            put(self.personalize, _tracker(self.releases.get(group.shop, self.clock()), call), call)
+            release = self.releases.get(group.shop, self.clock())
+            tracking_id = _tracker(release, call)
+            if release.fallback_tracking_id and not call.of_actions:
+                put(self.personalize, release.fallback_tracking_id, call)
+            put(self.personalize, tracking_id, call)
             self.delivered += len(group.parts)
         except Problem:
             self._dead_letter(group.text(), "there is no such shop any more", ids, len(group.parts))

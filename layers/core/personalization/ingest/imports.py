@@ -35,6 +35,7 @@ from personalization.shop.plan import (
     SchemaPart,
 )
 from personalization.shop.records.dataset_groups import MadeOn
+from personalization.shop.records.release import FALLBACK
 from personalization.shop.settings import attribution, recommenders
 from personalization.shop.settings.actions import CUSTOM
 from personalization.shop.settings.gate import FOR_USERS, Ramp
@@ -156,6 +157,17 @@ def check_existing(drop: Drop, settings: ShopSettings, domain: str | None, *, gr
         raise Rejected(drop.key, Text(f"import.first-{drop.kind}", text))
 
 
+def check_engine(client: "PersonalizeClient", names: Names, shop: str, kind: DataKind, resource: str) -> None:
+    """Check that the engine has a shop's data of a kind, before more of it comes or models are trained on it.
+
+    Raises:
+        Rejected: it does not; `resource` is what is refused.
+    """
+    if ensure.dataset(client, names.on("engine").dataset(shop, kind).arn) is None:
+        text = "fallback: the engine does not have the shop's {kind} yet: drop all files once more, interactions last"
+        raise Rejected(resource, Text("import.fallback", text, kind=kind))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """An accepted drop."""
@@ -214,6 +226,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
             names, bucket, drop, lineage=lineage, kind=kind, digest=digest if drop.mode == "FULL" else ""
         ),
         filters=_filters(names, drop.shop, settings) if trains else (),
+        fallback=settings.fallback == "engine",
         recipes=_recipes(names, drop.shop, lineage, settings=settings, digest=digest, deployed=deployed)
         if trains
         else (),
@@ -228,7 +241,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         probe=settings.probe,
         language=settings.language,
         serves=settings.recipes if trains else (),
-        deploys=deployed if trains else (),
+        deploys=settings.campaign_aliases if trains else (),
         batches=trains and any(job.after for job in settings.batch.values()),
         evaluation=_evaluation(drop.shop, lineage, settings) if trains else None,
         placements=settings.placements if trains else {},
@@ -459,7 +472,18 @@ def _recipes(
         if campaign := settings.campaigns.get(alias):
             decided |= {"min_provisioned_tps": campaign.min_provisioned_tps, "campaign_config": campaign.config}
         parts.append(part.replaced(**decided))
-    return tuple(parts)
+    of_engine = settings.fallback_aliases
+    return (*parts, *(_on_engine(part) for part in parts if FALLBACK + part.alias in of_engine))
+
+
+def _on_engine(part: RecipePart) -> RecipePart:
+    """Return a recipe's part on the engine, which answers where Amazon Personalize does not."""
+    return part.replaced(
+        alias=FALLBACK + part.alias,
+        solution=part.solution.on("engine"),
+        campaign=part.campaign.on("engine"),
+        min_provisioned_tps=None,
+    )
 
 
 def _evaluation(shop: str, lineage: Lineage, settings: ShopSettings) -> Evaluation | None:

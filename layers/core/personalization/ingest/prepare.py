@@ -314,6 +314,8 @@ class Preparation:
         group, domain = ensure.group_domain(self._personalize, named)
         existing = ensure.dataset_schema(self._personalize, kind, dataset.arn) if group else None
         imports.check_existing(drop, settings, domain, group=group is not None, dataset=existing is not None)
+        if settings.fallback and drop.mode == "INCREMENTAL":
+            imports.check_engine(self._personalize, self._names, drop.shop, kind, drop.key)
         imported, run, at = self._request.ids, self._request.run, int(now.timestamp())
         related = {other: (run, *imported.get(other, ())) for other in _RELATED_KINDS[kind]}
         known_by = {kind: imported.get(kind, ()), **related}

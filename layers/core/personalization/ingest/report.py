@@ -24,6 +24,7 @@ from table_intake.wording import Text
 
 from personalization.reports import pages
 from personalization.shop import keys
+from personalization.shop.records.release import FALLBACK
 from personalization.shop.settings import engine_jobs
 from personalization.shop.settings.gate import FOR_USERS, PATIENCE, Ramp
 from personalization.shop.settings.prices import MONTH_DAYS, Billed, Prices, campaign_month, estimate, estimate_trial
@@ -47,6 +48,7 @@ def data_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[
     """Return notes about a shop that exceeds what its recipes use; `interactions` is 0 where unknown."""
     if settings.backend == "engine":
         return engine_limits(settings, items, interactions)
+    of_engine = _fallback(settings, items, interactions) if settings.fallback else ()
     recipes = [alias for alias in settings.recipes if alias in SECOND_GENERATION]
     limit = LIMITS[settings.generation]
     notes = [
@@ -63,7 +65,23 @@ def data_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[
     ]
     if notes and settings.generation == "v1":
         notes.append(_proposal(settings.prices, recipes, interactions))
-    return tuple(notes)
+    return (*notes, *of_engine)
+
+
+def _fallback(settings: ShopSettings, items: int, interactions: int) -> tuple[str, ...]:
+    """Return what the engine's trainings cost that answer where Amazon Personalize does not, and whether they fit."""
+    if not interactions:
+        return ()
+    recipes = [alias for alias in settings.recipes if FALLBACK + alias in settings.fallback_aliases]
+    billed = [replace(settings.billed(alias), engine=True) for alias in recipes]
+    text = (
+        "the engine trains on the same files, to answer where Amazon Personalize does not: about ${training:,.4f} a "
+        "training of {recipes} besides, and nothing while idle (prices of {date})"
+    )
+    prices = settings.prices
+    cost = estimate(prices, 0, interactions, billed)
+    values = {"training": cost.training_dollars, "recipes": Text.all_of(recipes), "date": prices.as_of}
+    return (Text("note.fallback", text, **values), *engine_limits(settings, items, interactions))
 
 
 def engine_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from personalization.ingest.services import Services
 from personalization.personalize import ensure
 from personalization.shop.keys import Drop
 from personalization.shop.plan import Plan, PrepareRequest, Retraining
+from personalization.shop.records.release import FALLBACK
 from personalization.shop.settings import settings_file
 from personalization.shop.settings.settings import ShopSettings
 
@@ -29,6 +30,8 @@ def of_shop(services: Services, names: Names, request: PrepareRequest, wish: Ret
     schema = ensure.dataset_schema(personalize, "interactions", names.dataset(wish.shop, "interactions").arn)
     if schema is None:
         raise Rejected(wish.shop, "there are no interactions to train on: drop them first")
+    if settings.fallback:
+        imports.check_engine(personalize, names, wish.shop, "interactions", wish.shop)
     planned = plan(names, bucket, wish, lineage=lineage, settings=settings, schema=schema)
     if settings.events or settings.training:
         training_checks.check_events(wish.shop, settings, schema, None)
@@ -69,13 +72,16 @@ def plan(names: Names, bucket: str, wish: Retraining, lineage: Lineage, settings
         checked=Accepted(schema=schema, rows=0, notes=(Text("note.retrained", "trained on the data that is there"),)),
     )
     # A recipe that is retrained alone is not the shop's only one.
-    parts = tuple(part.replaced(deployed=part.alias in settings.deployed) for part in planned.recipes)
+    parts = tuple(part.replaced(deployed=part.alias in settings.campaign_aliases) for part in planned.recipes)
+    if wish.training_mode == "UPDATE":
+        # The engine has no such training: what it has goes on answering.
+        parts = tuple(part for part in parts if not part.alias.startswith(FALLBACK))
     # An update only adds new data; a second full training for the test would cost many times as much.
     evaluation = planned.evaluation if wish.training_mode == "FULL" else None
     return planned.replaced(
         training_mode=wish.training_mode,
         recipes=parts,
         serves=settings.recipes,
-        deploys=settings.deployed,
+        deploys=settings.campaign_aliases,
         evaluation=evaluation,
     )

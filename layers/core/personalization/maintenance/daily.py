@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
+from personalization.core.names import on_backend
 from personalization.core.observability import logger
 from personalization.core.status import is_being_deleted
 from personalization.experiments import experiment
@@ -304,6 +305,17 @@ def prune_schemas(client: "PersonalizeClient", environment: Environment, now: da
     return _names(_deleted(unused, lambda arn: client.delete_schema(schemaArn=arn)))
 
 
+def _groups(release: ReleaseRecord) -> tuple[str, ...]:
+    """Return the ARNs of the dataset groups of a release: one for each backend that answers."""
+    group = release.dataset_group_arn
+    return (group, on_backend(group, "engine")) if release.fallback_tracking_id else (group,)
+
+
+def _existing_solutions(client: "PersonalizeClient", group: str) -> list[Aged]:
+    listed = paginate(client.list_solutions, "solutions", datasetGroupArn=group)
+    return [_aged(solution, "solutionArn") for solution in listed if not is_being_deleted(solution["status"])]
+
+
 def prune_solutions(
     client: "PersonalizeClient",
     table: "DynamoDBClient",
@@ -315,9 +327,8 @@ def prune_solutions(
 
     Personalize refuses to delete a solution that a campaign serves from. Returns the names of the deleted solutions.
     """
-    group, shop = release.dataset_group_arn, release.shop
-    listed = paginate(client.list_solutions, "solutions", datasetGroupArn=group)
-    existing = [_aged(solution, "solutionArn") for solution in listed if not is_being_deleted(solution["status"])]
+    shop = release.shop
+    existing = [solution for group in _groups(release) for solution in _existing_solutions(client, group)]
 
     def returnable(records: ShopRecords, left: Iterable[Aged]) -> ShopRecords:
         out = unreturnable({solution.arn for solution in left}, records)
@@ -345,8 +356,7 @@ def prune_segments(
         return ()
     asked_for = {job.segment.recipe for job in jobs if job.segment}
     bases = {environment.names.solution(release.shop, alias).name: alias in asked_for for alias in SEGMENTS}
-    listed = paginate(client.list_solutions, "solutions", datasetGroupArn=release.dataset_group_arn)
-    existing = [_aged(solution, "solutionArn") for solution in listed if not is_being_deleted(solution["status"])]
+    existing = _existing_solutions(client, release.dataset_group_arn)
     unused = unused_segment_solutions(bases, existing)
     return _names(_deleted(unused, lambda arn: client.delete_solution(solutionArn=arn)))
 
@@ -362,9 +372,12 @@ def prune_filters(
         wanted = shop_settings(s3, environment.bucket, release.shop).filters
     except Rejected:
         return ()
-    group = release.dataset_group_arn
-    filters = paginate(client.list_filters, "Filters", datasetGroupArn=group)
-    existing = [_aged(listed_filter, "filterArn") for listed_filter in filters]
+    listed = (
+        listed_filter
+        for group in _groups(release)
+        for listed_filter in paginate(client.list_filters, "Filters", datasetGroupArn=group)
+    )
+    existing = [_aged(listed_filter, "filterArn") for listed_filter in listed]
     start, named = f"{environment.names.shop(release.shop)}-", {*release.filters, *wanted}
     unused = unused_filters(start, existing, named, now, environment.unused_days)
     return _names(_deleted(unused, lambda arn: client.delete_filter(filterArn=arn)))

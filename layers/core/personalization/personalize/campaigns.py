@@ -11,7 +11,7 @@ from table_intake.columns.schema import Schema
 from personalization.core.status import ACTIVE, UPDATED, Deployment, Progress, is_promoted, progress
 from personalization.shop import filters
 from personalization.shop.plan import Plan, Promoted
-from personalization.shop.records.release import ReleaseRecord, Served, Value
+from personalization.shop.records.release import FALLBACK, ReleaseRecord, Served, Value
 from personalization.shop.settings import diversity, placements
 from personalization.shop.settings.campaigns import Members
 
@@ -170,7 +170,7 @@ class Promotion:
         promoted: the campaigns with the versions that they serve: this run's, or those of earlier runs.
         at, by: when, ISO 8601, and the execution that promotes.
         tracking_id: that of the shop's event tracker.
-        actions, action_tracking_id: as in `ReleaseRecord`.
+        actions, action_tracking_id, fallback_tracking_id: as in `ReleaseRecord`.
         datasets, schemas: ARNs of the existing ITEMS and USERS datasets, and the schemas of all datasets.
     """
 
@@ -181,6 +181,7 @@ class Promotion:
     datasets: Mapping[str, str]
     actions: Sequence[str] = ()
     action_tracking_id: str = ""
+    fallback_tracking_id: str = ""
     schemas: Sequence[Schema] = ()
 
 
@@ -223,14 +224,16 @@ def record(plan: Plan, promotion: Promotion) -> ReleaseRecord:
         datasets=promotion.datasets,
         actions=tuple(promotion.actions),
         action_tracking_id=promotion.action_tracking_id,
+        fallback_tracking_id=promotion.fallback_tracking_id,
         hashed=plan.hashed,
     )
 
 
 def _baseline(plan: Plan, promoted: Sequence[Promoted]) -> str | None:
     """Return the Popularity-Count version that is the baseline of the newest promoted version."""
-    baselines = [version.baseline_arn for version in promoted if version.run == plan.run]
-    return next((arn for arn in (*baselines, *(version.baseline_arn for version in promoted)) if arn), None)
+    shop = [version for version in promoted if not version.alias.startswith(FALLBACK)]
+    baselines = [version.baseline_arn for version in shop if version.run == plan.run]
+    return next((arn for arn in (*baselines, *(version.baseline_arn for version in shop)) if arn), None)
 
 
 def as_served(record: ReleaseRecord, serving: Mapping[str, Mapping[str, Any]]) -> ReleaseRecord:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from personalization.core.errors import Rejected
+from personalization.core.names import backend_of, on_backend
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
@@ -69,6 +70,19 @@ def served(
         if "metadataColumns" not in ask.parameters:
             raise
     return call(client(), without_metadata(ask))
+
+
+def elsewhere(ask: A, arn: str) -> A:
+    """Return the same request to a campaign of another backend, which has filters of the same names."""
+    parameters, backend = dict(ask.parameters), backend_of(arn)
+    if "filterArn" in parameters:
+        parameters["filterArn"] = on_backend(parameters["filterArn"], backend)
+    if "promotions" in parameters:
+        parameters["promotions"] = [
+            {**promotion, "filterArn": on_backend(promotion["filterArn"], backend)}
+            for promotion in parameters["promotions"]
+        ]
+    return replace(ask, campaign_arn=arn, parameters=parameters)
 
 
 def without_metadata(ask: A) -> A:

@@ -11,7 +11,7 @@ from table_intake import DataKind
 from personalization.core.aws.errors import code, none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import PersonalizationError, RetryLater
-from personalization.core.names import Names, dataset_arn
+from personalization.core.names import Names, backend_of, dataset_arn
 from personalization.core.status import UPDATED, Progress, is_being_deleted, progress
 from personalization.personalize import campaigns, ensure, solution_names, solution_updates
 from personalization.personalize.campaigns import Wish
@@ -39,7 +39,8 @@ MOST_SOLUTIONS = 10
 
 def train_step(client: "PersonalizeClient", request: TrainRequest) -> Step:
     """Ensure the solution, and the solution version of this run."""
-    plan, recipe = request.plan, request.recipe
+    recipe = request.recipe
+    plan = request.plan.on(backend_of(recipe.solution.arn))
     stages = {
         "solution": Stage(
             recipe.solution.name,

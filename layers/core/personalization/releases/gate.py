@@ -13,7 +13,7 @@ from typing import Literal
 from table_intake.wording import Text
 
 from personalization.releases.held_out.trials import Result
-from personalization.shop.records.release import BASELINE
+from personalization.shop.records.release import BASELINE, FALLBACK
 from personalization.shop.settings.gate import FOR_USERS, OWN_METRICS, Gate
 
 Metrics = Mapping[str, float]
@@ -80,7 +80,29 @@ class Judgement:
 def judge_release(
     gate: Gate, new: Mapping[str, Measured], serving: Mapping[str, Measured], held_out: Result
 ) -> list[Judgement]:
-    """Judge the new versions of a run by recipe alias, each by its metrics and by the test on held-out time.
+    """Judge the new versions of a run by alias, each by its metrics and by the test on held-out time.
+
+    The engine's versions, which answer where those of Amazon Personalize do not, are judged by themselves; the test was
+    not made with them.
+    """
+    judged = _judged(gate, _of(new, ""), _of(serving, ""), held_out)
+    of_engine = _judged(gate, _of(new, FALLBACK), _of(serving, FALLBACK), Result(outcome="notAsked"))
+    return judged + [replace(judgement, alias=FALLBACK + judgement.alias) for judgement in of_engine]
+
+
+def _of(measured: Mapping[str, Measured], start: str) -> dict[str, Measured]:
+    """Return what is measured of one backend's versions, by recipe."""
+    return {
+        alias.removeprefix(start): figures
+        for alias, figures in measured.items()
+        if alias.startswith(FALLBACK) == bool(start)
+    }
+
+
+def _judged(
+    gate: Gate, new: Mapping[str, Measured], serving: Mapping[str, Measured], held_out: Result
+) -> list[Judgement]:
+    """Judge one backend's versions, by recipe.
 
     Popularity has no baseline. If every other recipe of the same import is refused, popularity is refused too, because
     the data cannot be trusted.

@@ -10,7 +10,7 @@ from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part
-from personalization.core.names import backend_of, dataset_arn
+from personalization.core.names import backend_of, dataset_arn, on_backend
 from personalization.personalize import ensure, training
 from personalization.releases import gate, probe, report, verdicts
 from personalization.releases.held_out.trials import Result
@@ -20,7 +20,14 @@ from personalization.releases.report import Report
 from personalization.releases.verdicts import Ramping, Trained, Verdict
 from personalization.shop.plan import Plan, Resource, RunPlan
 from personalization.shop.records import release_store
-from personalization.shop.records.release import BASELINE, CANDIDATE, Judged, ReleaseRecord, release_before
+from personalization.shop.records.release import (
+    BASELINE,
+    CANDIDATE,
+    FALLBACK,
+    Judged,
+    ReleaseRecord,
+    release_before,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -102,19 +109,22 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
 
 
 def _check_move(client: "PersonalizeClient", plan: Plan, release: ReleaseRecord) -> None:
-    """Check that a shop that moves to another backend has there what its release was trained on.
+    """Check that a shop has what its release was trained on, where it moves or where the engine is to answer as well.
 
     Raises:
         Rejected: items or users are missing.
     """
-    group = plan.dataset_group.arn
-    if backend_of(group) == backend_of(release.dataset_group_arn):
-        return
-    missing = [kind for kind in release.datasets if not ensure.dataset(client, dataset_arn(group, kind))]
-    if missing:
-        kinds = " and ".join(sorted(kind.lower() for kind in missing))
-        text = f"the shop moves to another backend, which does not have its {kinds}: drop them, then interactions again"
-        raise Rejected(plan.shop, text)
+    groups = {plan.dataset_group.arn: "the shop moves to another backend, which"}
+    if plan.fallback:
+        groups[on_backend(plan.dataset_group.arn, "engine")] = "fallback: the engine"
+    for group, which in groups.items():
+        if group == release.dataset_group_arn:
+            continue
+        missing = [kind for kind in release.datasets if not ensure.dataset(client, dataset_arn(group, kind))]
+        if missing:
+            kinds = " and ".join(sorted(kind.lower() for kind in missing))
+            text = f"{which} does not have its {kinds}: drop them, then interactions again"
+            raise Rejected(plan.shop, text)
 
 
 def _with_other_events(
@@ -127,7 +137,8 @@ def _with_other_events(
     doubtful = {
         alias: pair
         for alias, pair in pairs.items()
-        if alias != BASELINE and (alias in weighed or len({arn.rpartition("/")[0] for arn in pair}) > 1)
+        if alias not in {BASELINE, FALLBACK + BASELINE}
+        and (alias in weighed or len({arn.rpartition("/")[0] for arn in pair}) > 1)
     }
     return {alias for alias, pair in doubtful.items() if not training.same_events(client, *pair)}
 

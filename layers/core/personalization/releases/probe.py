@@ -25,7 +25,7 @@ from personalization.releases.report import Report, item_table
 from personalization.releases.verdicts import Target, Verdict
 from personalization.shop.plan import Plan
 from personalization.shop.records.item_table import name_column
-from personalization.shop.records.release import ReleaseRecord, Served
+from personalization.shop.records.release import FALLBACK, ReleaseRecord, Served
 from personalization.shop.settings.gate import Probe
 from personalization.shop.settings.recipes import FROM_ITEM, NEXT_BEST_ACTION
 
@@ -147,12 +147,13 @@ def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> Prob
         RetryLater: it does not answer.
     """
     verdict, target, bucket = request.verdict, request.target, environment.bucket
+    recipe = target.alias.removeprefix(FALLBACK)
     stored_sample = _stored_sample(aws.s3, bucket, verdict.shop)
-    sent = questions(target.alias, stored_sample, verdict.probe.requests)
+    sent = questions(recipe, stored_sample, verdict.probe.requests)
     pace = Pace(environment.probe_rate * training.throughput(aws.personalize, target.campaign.arn))
     name = _name_column(aws, bucket, verdict.shop, verdict.dataset_group_arn)
     result = ask(aws.runtime, target.campaign.arn, sent, name, pace)
-    problem = fault(target.alias, result.replies, verdict.probe)
+    problem = fault(recipe, result.replies, verdict.probe)
     # A rollback leaves the earlier release's report as it was.
     report = Report(aws.s3, bucket, verdict.shop, verdict.run) if verdict.restore is None else None
     if report:
@@ -186,7 +187,13 @@ def ask_serving(
         alias, campaign = entry
         try:
             pace = Pace(rate * training.throughput(aws.personalize, campaign.arn))
-            result = ask(aws.runtime, campaign.arn, questions(alias, sampled, plan.probe.requests), name, pace)
+            result = ask(
+                aws.runtime,
+                campaign.arn,
+                questions(alias.removeprefix(FALLBACK), sampled, plan.probe.requests),
+                name,
+                pace,
+            )
         except PersonalizationError:
             return alias, []
         return alias, [_reply_json(reply) for reply in result.replies]

@@ -13,7 +13,7 @@ from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected
 from personalization.core.messages import Part
-from personalization.core.names import dataset_arn
+from personalization.core.names import backend_of, dataset_arn, on_backend
 from personalization.ingest import sales
 from personalization.personalize import campaigns, ensure, runtime, schemas, training
 from personalization.personalize.campaigns import METADATA, Wish
@@ -26,7 +26,7 @@ from personalization.releases.verdicts import Target
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop.plan import Made, Promoted, Resource, RunPlan, Step
 from personalization.shop.records import release_store
-from personalization.shop.records.release import RECORD, ReleaseRecord, history_key, restored
+from personalization.shop.records.release import FALLBACK, RECORD, ReleaseRecord, history_key, restored
 from personalization.shop.settings.recipes import NEXT_BEST_ACTION
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def _wish(aws: Clients, request: CampaignRequest, environment: Environment) -> W
     Metadata costs extra, and the table of items has the same columns. Without the table, which the next drop of items
     creates, answers would show none.
     """
-    group, target = request.dataset_group_arn, request.target
+    target = request.target
+    group = on_backend(request.dataset_group_arn, backend_of(request.campaign.arn))
     items = ensure.dataset_schema(aws.personalize, "items", dataset_arn(group, "ITEMS")) is not None
     config = target.campaign_config
     if not target.returns:
@@ -126,6 +127,7 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
     actions = ensure.dataset_schema(client, "actions", dataset_arn(group, "ACTIONS")) if arn else None
     interactions = schemas.read(request.plan.dataset.arn, "interactions", request.plan.schema_.text)
     promoted_at = _time(now)
+    falls_back = any(part.alias.startswith(FALLBACK) for part in promoted)
     promotion = campaigns.Promotion(
         promoted=promoted,
         at=promoted_at,
@@ -134,6 +136,7 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
         datasets={kind: dataset_arn(group, kind) for kind, schema in metadata.items() if schema},
         actions=_actions(aws, arn),
         action_tracking_id=ensure.action_tracking_id(client, group),
+        fallback_tracking_id=ensure.tracking_id(client, on_backend(group, "engine")) if falls_back else "",
         schemas=[schema for schema in (interactions, items, users, actions) if schema],
     )
     record = campaigns.record(request.plan, promotion)

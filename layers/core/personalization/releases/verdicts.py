@@ -3,6 +3,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import not_
 from typing import Any, Literal, Self
 
@@ -15,7 +16,7 @@ from personalization.releases.gate import Judgement
 from personalization.releases.held_out.trials import Result
 from personalization.reports import pages
 from personalization.shop.plan import Plan, Promoted, Resource
-from personalization.shop.records.release import BASELINE, ReleaseRecord, restored
+from personalization.shop.records.release import BASELINE, FALLBACK, ReleaseRecord, restored
 from personalization.shop.settings.gate import Probe
 
 Outcome = Literal["promoted", "partly promoted", "refused", "rolled back"]
@@ -100,8 +101,8 @@ Compared = Mapping[str, tuple[str, str | None]]
 
 def to_compare(plan: Plan, trained: Sequence[Trained], release: ReleaseRecord | None) -> tuple[Compared, Compared]:
     """Return the versions that a run trained, and those that they would replace."""
-    popularity = _new_baseline(plan, trained, release)
-    new = {version.alias: (version.solution_version_arn, popularity) for version in trained}
+    baseline = partial(_new_baseline, plan, trained, release)
+    new = {version.alias: (version.solution_version_arn, baseline(version.alias)) for version in trained}
     if release is None:
         return new, {}
     serving = release.versions.items()
@@ -247,7 +248,6 @@ def _verdict(
     deployed = [recipe.alias for recipe in plan.recipes if recipe.deployed and recipe.alias in aliases]
     recipes = {recipe.alias: recipe for recipe in plan.recipes}
     serving = release.versions if release else {}
-    popularity = _new_baseline(plan, trained, release)
     return Verdict(
         run=plan.run,
         shop=plan.shop,
@@ -260,7 +260,7 @@ def _verdict(
                 campaign=recipes[alias].campaign,
                 solution_version_arn=made[alias].solution_version_arn,
                 run=plan.run,
-                baseline_arn=popularity,
+                baseline_arn=_new_baseline(plan, trained, release, alias),
                 found_from=made[alias].found_from,
                 recipe=recipes[alias].recipe_arn.rpartition("/")[2],
                 min_provisioned_tps=recipes[alias].min_provisioned_tps,
@@ -296,15 +296,17 @@ def _serving(alias: str, release: ReleaseRecord) -> Target:
     )
 
 
-def _new_baseline(plan: Plan, trained: Sequence[Trained], release: ReleaseRecord | None) -> str | None:
-    """Return the Popularity-Count version that is the baseline of a run's versions.
+def _new_baseline(plan: Plan, trained: Sequence[Trained], release: ReleaseRecord | None, alias: str) -> str | None:
+    """Return the Popularity-Count version that is the baseline of a run's version: one of the same backend.
 
     A run that trains only some recipes on existing data takes the one that serves.
     """
-    baseline = {version.alias: version.solution_version_arn for version in trained}.get(BASELINE)
+    of_engine = alias.startswith(FALLBACK)
+    wanted = FALLBACK + BASELINE if of_engine else BASELINE
+    baseline = {version.alias: version.solution_version_arn for version in trained}.get(wanted)
     if baseline or release is None or BASELINE not in plan.serves:
         return baseline
-    return release.newest_baseline
+    return release.fallback_baseline if of_engine else release.newest_baseline
 
 
 def _promoted(target: Target) -> Promoted:

@@ -3,7 +3,7 @@
 
 from functools import partial
 from operator import eq, not_
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -12,6 +12,7 @@ from table_intake.wording import Language
 
 from personalization.core import stored
 from personalization.core.messages import Part, Sentence, is_none, of_this_version
+from personalization.core.names import Backend, on_backend
 from personalization.shop.keys import Kind
 from personalization.shop.settings.diversity import USUAL, Diversity
 from personalization.shop.settings.gate import Gate, HeldOut, Probe
@@ -27,6 +28,10 @@ class Resource(Part):
 
     name: str
     arn: str
+
+    def on(self, backend: Backend) -> Self:
+        """Return the resource of the same name on a backend."""
+        return self.replaced(arn=on_backend(self.arn, backend))
 
 
 class DatasetGroup(Resource):
@@ -68,6 +73,10 @@ class ImportJob(Resource):
     data_location: str
     earlier: tuple[Resource, ...] = ()
     """Jobs for the same objects that earlier runs may have started, oldest first."""
+
+    def on(self, backend: Backend) -> Self:
+        earlier = tuple(job.on(backend) for job in self.earlier)
+        return self.replaced(arn=on_backend(self.arn, backend), earlier=earlier)
 
 
 class FilterPart(Resource):
@@ -301,6 +310,22 @@ class Plan(Part):
     begun_at: str = Field(default="", exclude_if=not_)
     """When this run, or the first run whose work it continues, took its drops, ISO 8601: resources created earlier do
     not belong to it, even if the names match."""
+    fallback: bool = Field(default=False, exclude_if=not_)
+    """Whether the engine imports the same files and trains as well, to answer where Amazon Personalize does not."""
+
+    def on(self, backend: Backend) -> Self:
+        """Return the plan of the same imports on a backend, without what only Amazon Personalize has."""
+        return self.replaced(
+            dataset_group=self.dataset_group.on(backend),
+            dataset=self.dataset.on(backend),
+            schema_=self.schema_.on(backend),
+            import_job=self.import_job.on(backend),
+            further=tuple(job.on(backend) for job in self.further),
+            filters=tuple(part.on(backend) for part in self.filters),
+            choices=(),
+            recommenders=(),
+            metric_attribution=None,
+        )
 
     model_config = ConfigDict(alias_generator=lambda name: to_camel(name.rstrip("_")))
 
@@ -380,6 +405,10 @@ class ImportRequest(Part):
     filter: FilterPart | None = None
     recommender: RecommenderPart | None = None
     made: Made = Made()
+
+    def on(self, backend: Backend) -> Self:
+        """Return the same step of the imports on a backend."""
+        return self.replaced(plan=self.plan.on(backend), filter=self.filter and self.filter.on(backend))
 
 
 class TrainRequest(Part):

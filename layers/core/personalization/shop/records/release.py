@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from personalization.core import stored
 from personalization.core.errors import Rejected
+from personalization.core.names import on_backend
 
 RECORD = "release"
 """The sort key of the record in the table of shops."""
@@ -14,6 +15,8 @@ HISTORY = "release#"
 """The prefix of releases' sort keys; `promotedAt` follows."""
 BASELINE = "popularity-count"
 """The baseline of the other recipes; it has a campaign only if the settings name one."""
+FALLBACK = "engine/"
+"""Begins the aliases of the engine's campaigns in the release of a shop on Amazon Personalize."""
 CANDIDATE = "candidate#"
 """The prefix of judged runs' sort keys; the run follows."""
 REMEDY = "remove the shop, and drop its files again"
@@ -79,6 +82,8 @@ class ReleaseRecord:
     """What Next-Best-Action recommends to a stranger, best first, for as long as its campaign doesn't answer."""
     action_tracking_id: str = ""
     """That of the dataset of action interactions; empty without one."""
+    fallback_tracking_id: str = ""
+    """That of the engine, which answers where Amazon Personalize does not; empty where no engine does."""
     hashed: tuple[str, ...] = ()
     """The columns that have hashes, USER_ID among them; empty where the shop hashes no ids."""
     withdrawn_at: str = ""
@@ -118,6 +123,12 @@ class ReleaseRecord:
     def newest_baseline(self) -> str | None:
         """The Popularity-Count version, with or without a campaign."""
         return self.versions.get(BASELINE) or self.baseline_arn
+
+    @property
+    def fallback_baseline(self) -> str | None:
+        """The same of the engine, which answers where Amazon Personalize does not."""
+        baselines = (served.baseline_arn for alias, served in self.campaigns.items() if alias.startswith(FALLBACK))
+        return self.versions.get(FALLBACK + BASELINE) or next(filter(None, baselines), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +198,7 @@ class Release:
     tracking_id: str
     dataset_group_arn: str
     campaigns: Mapping[str, str]
-    """Campaign ARNs by recipe alias."""
+    """Campaign ARNs by recipe alias; those of the engine that answer where another does not begin with FALLBACK."""
     filters: Mapping[str, str] = field(default_factory=dict)
     """ARNs of the filters by name."""
     metadata_columns: tuple[str, ...] = ()
@@ -213,6 +224,8 @@ class Release:
     """What Next-Best-Action recommended to a stranger at the promotion, best first."""
     action_tracking_id: str = ""
     """That of the dataset of action interactions; empty where the shop has none."""
+    fallback_tracking_id: str = ""
+    """That of the engine, which answers where Amazon Personalize does not; empty where no engine does."""
 
     def recommender_arn(self, name: str) -> str:
         """Return the ARN of one of the shop's recommenders, whether or not it exists."""
@@ -221,6 +234,11 @@ class Release:
     def dataset_arn(self, kind: str) -> str:
         """Return the ARN of the shop's dataset of `kind` (USERS, ITEMS), whether or not it exists."""
         return f"{self.dataset_group_arn.replace(':dataset-group/', ':dataset/')}/{kind}"
+
+    def dataset_arns(self, kind: str) -> tuple[str, ...]:
+        """Return the ARNs of the datasets of a kind on all backends that answer for the shop."""
+        arn = self.dataset_arn(kind)
+        return (arn, on_backend(arn, "engine")) if self.fallback_tracking_id else (arn,)
 
 
 def taken(judged: Judged, releases: Iterable[ReleaseRecord]) -> dict[str, str]:

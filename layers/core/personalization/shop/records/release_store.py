@@ -263,5 +263,6 @@ def serving(record: Mapping[str, Any]) -> Release:
         hashed=frozenset(record.get("hashed", ())),
         actions=tuple(record.get("actions", ())),
         action_tracking_id=record.get("actionTrackingId", ""),
+        fallback_tracking_id=record.get("fallbackTrackingId", ""),
         promoted=int(datetime.fromisoformat(record["promotedAt"]).timestamp()),
     )

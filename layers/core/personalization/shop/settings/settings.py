@@ -14,9 +14,10 @@ from table_intake.settings.files import Timezone
 from table_intake.wording import LANGUAGES, Language, Text
 
 from personalization.core.errors import Rejected
+from personalization.core.messages import is_none
 from personalization.core.names import Backend
 from personalization.shop.filters import NOT_PURCHASED
-from personalization.shop.records.release import BASELINE
+from personalization.shop.records.release import BASELINE, FALLBACK
 from personalization.shop.settings import (
     actions,
     backend,
@@ -39,6 +40,7 @@ from personalization.shop.settings.lists import USUAL_LISTS, Lists
 from personalization.shop.settings.placements import Placements
 from personalization.shop.settings.prices import Billed, Prices
 from personalization.shop.settings.recipes import (
+    NEXT_BEST_ACTION,
     RECIPES,
     SECOND_GENERATION,
     SEMANTIC,
@@ -91,6 +93,9 @@ class ShopSettings(TableSettings, BaseModel):
     """The language of reports and pages: en or ko."""
     backend: Annotated[Backend, Field(exclude_if=partial(eq, "personalize"))] = "personalize"
     """Who trains and answers: Amazon Personalize, or the engine in the shop's own account."""
+    fallback: Annotated[Literal["engine"] | None, Field(exclude_if=is_none)] = None
+    """Who answers first where Amazon Personalize does not: the engine, which then trains as well. By default earlier
+    answers and popular items do."""
     recipes: Annotated[tuple[RecipeAlias, ...], Field(min_length=1)] = RECIPES
     """The trained recipes; see `deployed`."""
     filters: dict[FilterName, Annotated[str, StringConstraints(min_length=1, max_length=2500)]] = {
@@ -152,6 +157,18 @@ class ShopSettings(TableSettings, BaseModel):
     def deployed(self) -> tuple[RecipeAlias, ...]:
         """The recipes with a campaign: all but the baseline, unless it is named for one or trained alone."""
         return _deployed(self.recipes, self.campaigns) if self.deploy else ()
+
+    @property
+    def fallback_aliases(self) -> tuple[str, ...]:
+        """The recipes that the engine trains, to answer where Amazon Personalize does not, by their aliases there."""
+        named = (alias for alias in self.recipes if alias != NEXT_BEST_ACTION)
+        return tuple(FALLBACK + alias for alias in named) if self.fallback else ()
+
+    @property
+    def campaign_aliases(self) -> tuple[str, ...]:
+        """The aliases of all campaigns of the shop, on both backends."""
+        of_engine = (alias for alias in self.fallback_aliases if alias.removeprefix(FALLBACK) in self.deployed)
+        return (*self.deployed, *of_engine)
 
     def billed(self, alias: RecipeAlias) -> Billed:
         second = self.generation == "v2" and alias in SECOND_GENERATION

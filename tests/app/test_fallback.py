@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine answers first where Amazon Personalize does not, for a shop that asks for it."""
+
+from typing import Any, cast
+
+import pytest
+
+from local.cloud.faults import FaultDoor
+from tests.app import retail
+from tests.app.laptop import Laptop
+from tests.app.waiting import until
+
+pytestmark = pytest.mark.nightly
+SHOP = "both"
+SETTINGS = "recipes: [similar-items, personalized-ranking, popularity-count]\n"
+
+
+def release(laptop: Laptop) -> dict[str, Any]:
+    return cast(dict[str, Any], laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"])
+
+
+def similar(laptop: Laptop, **query: str) -> dict[str, Any]:
+    answer = laptop.call("GET", f"/shops/{SHOP}/items/garden-05/similar", limit="10", **query)
+    assert answer.status == 200, answer.body
+    return answer.body
+
+
+def sources(body: dict[str, Any]) -> set[str]:
+    return {item["source"] for item in body["items"]}
+
+
+def test_the_engine_answers_where_amazon_personalize_does_not(laptop: Laptop) -> None:
+    assert laptop.put(f"drops/{SHOP}/settings.yaml", SETTINGS).status == "SUCCEEDED"
+    laptop.drop(SHOP, "items", retail.items())
+    assert laptop.drop(SHOP, "interactions", retail.interactions()).output["outcome"] == "promoted"
+    before = release(laptop)
+    assert laptop.put(f"drops/{SHOP}/settings.yaml", f"fallback: engine\n{SETTINGS}").status == "SUCCEEDED"
+    refused = laptop.ended(laptop.client.runs.start(SHOP, "retrain").arn)
+    assert (refused.status, release(laptop)) == ("FAILED", before)
+    assert "the engine does not have the shop's interactions yet" in str(refused.reason)
+    laptop.drop(SHOP, "items", retail.items())
+    run = laptop.drop(SHOP, "interactions", retail.interactions())
+    assert run.status == "SUCCEEDED", run.reason
+    assert run.output["outcome"] == "promoted"
+    campaigns = release(laptop)["campaigns"]
+    named = ["engine/personalized-ranking", "engine/similar-items", "personalized-ranking", "similar-items"]
+    assert sorted(campaigns) == named
+    assert campaigns["engine/similar-items"]["arn"].split(":")[2] == "engine"
+    assert campaigns["similar-items"]["arn"].split(":")[2] == "personalize"
+    until(lambda: "degraded" not in similar(laptop), "the campaign answers")
+    usual = similar(laptop)
+    assert sources(usual) == {"campaign"}
+
+    door = FaultDoor(laptop.state.engine)
+    try:
+        with door.during("throttle", "Get*"):
+            # A new container first fetches the model.
+            until(lambda: "engine" in sources(similar(laptop)), "the engine answers")
+            instead = similar(laptop)
+            assert [item["itemId"] for item in instead["items"]] == [item["itemId"] for item in usual["items"]]
+            assert (instead["degraded"], instead["recommendationId"]) == (True, None)
+            bought = str(instead["items"][0]["itemId"])
+            event = {"eventType": "Purchase", "itemId": bought}
+            body = {"userId": "buyer", "sessionId": "s", "events": [event]}
+            assert laptop.call("POST", f"/shops/{SHOP}/events", body).status == 202
+            after = similar(laptop, userId="buyer", filter="not-purchased")
+            assert sources(after) == {"engine"}
+            assert bought not in {item["itemId"] for item in after["items"]}
+            items = {"itemIds": ["garden-02", "kitchen-01", "garden-01"]}
+            ranked = laptop.call("POST", f"/shops/{SHOP}/users/u1/ranking", items).body
+            assert sources(ranked) == {"engine"}
+    finally:
+        door.clear()
+
+
+def test_a_rollback_leaves_amazon_personalize_alone(laptop: Laptop) -> None:
+    assert "fallbackTrackingId" in release(laptop)
+    done = laptop.command_json("rollback", SHOP)
+    assert done["output"]["outcome"] == "rolled back"
+    assert sorted(release(laptop)["campaigns"]) == ["personalized-ranking", "similar-items"]
+
+
+def test_a_removal_leaves_nothing_of_either_backend(laptop: Laptop) -> None:
+    assert laptop.command("teardown", SHOP, "--yes", "--objects").returncode == 0
+    listed = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=f"engine/{SHOP}/")
+    assert listed["KeyCount"] == 0
