@@ -94,6 +94,10 @@ COUNTS_READS = "personalization.core.bounded.child"
 """Watches what its function reads, and asks for nothing itself."""
 
 
+CLIENTS = ("mypy_boto3", "personalization.ingest.services.Services")
+"""Types of clients, and of several together."""
+
+
 def of_aws(source: str) -> tuple[bool, bool]:
     """Return whether a module imports from `core.aws`, and whether it names the type of a client."""
     modules = [
@@ -102,7 +106,7 @@ def of_aws(source: str) -> tuple[bool, bool]:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     ]
-    return any(".core.aws." in module for module in modules), any(module.startswith("mypy_boto3") for module in modules)
+    return any(".core.aws." in module for module in modules), any(module.startswith(CLIENTS) for module in modules)
 
 
 def sources() -> Iterator[tuple[str, str]]:
