@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from personalization.core.aws import clients
 from personalization.engine import folding
+from personalization.engine.records import put
 from personalization.maintenance import daily
 from personalization.runs import leases
 from personalization.shop.records import release_store
@@ -148,6 +149,32 @@ def test_a_release_whose_solution_has_gone_is_none_to_go_back_to(
     assert left == ("release", "release#2026-11-01T08:30:00Z", "release#2026-11-03T08:30:00Z")
     for record in left:
         release_store.delete(table, TABLE, "kept", record)
+
+
+def test_a_release_of_both_backends_stays_while_either_has_its_solutions(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    engine = ARN.replace(":personalize:", ":engine:")
+    older, there, gone = (release("retail-kept-similar-items-4567cd", day) for day in (3, 1, 2))
+    for name, entry in (("there", there), ("gone", gone)):
+        arn = f"{engine}:solution/retail-kept-similar-items-{name}"
+        entry["campaigns"] = {
+            **entry["campaigns"],
+            "engine/similar-items": served(f"{engine}:campaign/retail-kept-similar-items", f"{arn}/1"),
+        }
+    for record in (there, gone, older, {**older, "record": "release"}):
+        release_store.put(table, TABLE, record)
+    group = f"{engine}:dataset-group/{str(RELEASE['datasetGroupArn']).rpartition('/')[2]}"
+    solution = {**aged("solution", "retail-kept-similar-items-there", 9), "status": "ACTIVE", "datasetGroupArn": group}
+    solution |= {"solutionArn": f"{engine}:solution/retail-kept-similar-items-there", "creationDateTime": 0.0}
+    put(ACCOUNT.records, "solution", solution["solutionArn"], solution)
+    active = [aged("solution", "retail-kept-similar-items-4567cd", 9) | {"status": "ACTIVE"}]
+    personalize.says("ListSolutions", {"solutions": active})
+    work()
+    left = release_store.sort_keys(table, TABLE, "kept")
+    assert left == ("release", "release#2026-11-01T08:30:00Z", "release#2026-11-03T08:30:00Z")
+    for key in left:
+        release_store.delete(table, TABLE, "kept", key)
 
 
 def test_a_list_without_what_serves_says_nothing_about_releases() -> None:

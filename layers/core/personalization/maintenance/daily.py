@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
+from personalization.core.aws.errors import none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
-from personalization.core.names import on_backend
+from personalization.core.names import backend_of, on_backend
 from personalization.core.observability import logger
 from personalization.core.status import is_being_deleted
 from personalization.experiments import experiment
@@ -312,7 +313,8 @@ def _groups(release: ReleaseRecord) -> tuple[str, ...]:
 
 
 def _existing_solutions(client: "PersonalizeClient", group: str) -> list[Aged]:
-    listed = paginate(client.list_solutions, "solutions", datasetGroupArn=group)
+    """Return a dataset group's solutions; none if there is no such group."""
+    listed = none_if_missing(lambda: [*paginate(client.list_solutions, "solutions", datasetGroupArn=group)]) or []
     return [_aged(solution, "solutionArn") for solution in listed if not is_being_deleted(solution["status"])]
 
 
@@ -328,7 +330,10 @@ def prune_solutions(
     Personalize refuses to delete a solution that a campaign serves from. Returns the names of the deleted solutions.
     """
     shop = release.shop
-    existing = [solution for group in _groups(release) for solution in _existing_solutions(client, group)]
+    entries: tuple[ReleaseRecord | Judged, ...] = (release, *records.history, *records.judged)
+    backends = {backend_of(arn) for entry in entries for arn in entry.versions.values()}
+    groups = {on_backend(release.dataset_group_arn, backend) for backend in backends} | {*_groups(release)}
+    existing = [solution for group in sorted(groups) for solution in _existing_solutions(client, group)]
 
     def returnable(records: ShopRecords, left: Iterable[Aged]) -> ShopRecords:
         out = unreturnable({solution.arn for solution in left}, records)
