@@ -16,7 +16,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "statemachines" / "retrain.asl.yaml"
 SUBSTITUTIONS = {"SettleSeconds": "120", "PollSeconds": "60", "WaitMinutes": "300", "Prefix": "retail",
-                 "MapConcurrency": "20"}  # fmt: skip
+                 "MapConcurrency": "20", "EngineConcurrency": "2"}  # fmt: skip
 """What the tests put in place of the template's substitutions; other names stand for themselves."""
 
 State = dict[str, Any]

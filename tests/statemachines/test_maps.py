@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.statemachines.machine import FILE, MACHINES, State, distributed
+from tests.statemachines.machine import FILE, MACHINES, State, distributed, evaluate
 from tests.template.stack import PSEUDO, STACK
 from tests.template.test_permissions import statements
 
@@ -64,3 +64,9 @@ def test_a_machine_may_start_and_stop_its_own_parts(name: str) -> None:
     for action in ("states:DescribeExecution", "states:StopExecution", "states:RedriveExecution"):
         assert {f"{start}:execution:{named}:*", f"{start}:execution:{named}/*:*"} <= resources[action]
     assert set(resources) >= WRITER
+
+
+@pytest.mark.parametrize(("plan", "most"), [({"engine": False}, {3, 4}), ({"engine": True}, {2})])
+def test_a_run_of_the_engine_takes_few_functions_at_a_time(plan: dict[str, bool], most: set[int]) -> None:
+    maps = (MACHINES["retrain"]["States"][name] for name in ("Import each file", "Train each recipe"))
+    assert {evaluate(state["MaxConcurrency"], {}, plan=plan) for state in maps} == most

@@ -39,7 +39,7 @@ EVALUATION: dict[str, Any] = {
     "heldOut": HeldOut(days=7).model_dump(), "madeBy": ["earlier"],
 }  # fmt: skip
 PLAN: dict[str, Any] = {
-    "version": 1, "run": "run", "shop": "shop", "batches": True,
+    "version": 1, "run": "run", "shop": "shop", "engine": False, "batches": True,
     "kind": "interactions", "mode": "FULL", "rows": 1000, "notes": ["a note"],
     "datasetGroup": NAMED | {"domain": "ECOMMERCE"}, "dataset": NAMED | {"type": "INTERACTIONS", "changes": False},
     "report": "reports/shop/run/data-interactions.html", "rejects": 0, "leftOut": [],

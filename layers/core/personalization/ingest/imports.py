@@ -213,6 +213,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
     return Plan(
         run=lineage.run,
         shop=drop.shop,
+        engine=settings.backend == "engine",
         kind=kind,
         mode=drop.mode,
         dataset_group=DatasetGroup(name=group.name, arn=group.arn, domain=domain),

@@ -257,6 +257,8 @@ class Plan(Part):
     version: int = stored.VERSION
     run: str
     shop: str
+    engine: bool = False
+    """Whether the stack's own functions import and train: then only so many at a time."""
     kind: DataKind
     mode: Mode
     dataset_group: DatasetGroup
