@@ -62,6 +62,12 @@ def test_a_training_beyond_the_memory_of_the_engine_is_told_before_it_begins(
     assert re.search(said, " ".join(notes))
 
 
+def test_a_fallback_that_no_function_can_train_is_told_to_be_left_out() -> None:
+    notes = " ".join(data_limits(parse("settings.yaml", "fallback: engine"), 25_000, 100_000_000))
+    assert "leave fallback out" in notes
+    assert "backend: personalize" not in notes
+
+
 def test_trainings_take_what_the_engine_says() -> None:
     for alias, expected in NEEDS.items():
         for interactions, items in ((0, 0), (100_000, 5_000), (7_000_000, 500_000)):

@@ -86,10 +86,8 @@ def _fallback(settings: ShopSettings, items: int, interactions: int) -> tuple[st
 
 def engine_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[str, ...]:
     """Return a note about trainings that are expected to take more memory than a function usually has."""
-    needed, prices = (
-        engine_jobs.megabytes(settings.recipes, interactions, items if interactions else 0),
-        settings.prices,
-    )
+    prices = settings.prices
+    needed = engine_jobs.megabytes(settings.recipes, interactions, items if interactions else 0)
     if needed <= engine_jobs.USUAL_MEGABYTES:
         return ()
     if needed <= engine_jobs.MOST_MEGABYTES:
@@ -98,6 +96,12 @@ def engine_limits(settings: ShopSettings, items: int, interactions: int) -> tupl
             "EngineMemory of as much"
         )
         return (Text("limits.engine-memory", text, interactions=interactions, needed=needed),)
+    if settings.fallback:
+        text = (
+            "a training on {interactions:,} interactions takes about {needed:,} MB of memory, more than a function of "
+            "the engine can have, so the run would fail: leave fallback out"
+        )
+        return (Text("limits.engine-fallback", text, interactions=interactions, needed=needed),)
     billed = [replace(settings.billed(alias), engine=False) for alias in settings.recipes]
     cost = estimate(prices, 0, interactions, billed)
     text = (
