@@ -4,11 +4,15 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
+import boto3
 import pytest
 
+from local.cloud.home import access
 from local.cloud.runs import Run
 from tests.app import retail
+from tests.app.conftest import Shop
 from tests.app.laptop import Laptop
+from tests.app.test_erasing import aged, events_table, round_made
 from tests.app.waiting import until
 
 SHOP = "mover"
@@ -93,6 +97,21 @@ def test_a_rollback_returns_to_amazon_personalize(laptop: Laptop, moved: Move) -
     done = laptop.command_json("rollback", SHOP)
     assert (done["output"]["outcome"], backend(laptop)) == ("rolled back", "personalize")
     until(lambda: bool(similar(laptop)), "a campaign answers")
+
+
+def test_a_deletion_after_a_move_reaches_both_backends(laptop: Laptop, moved: Move) -> None:
+    assert moved.run.status == "SUCCEEDED"
+    shop = Shop(SHOP, laptop, (moved.run,))
+    receipt = shop.call("DELETE", "/users/buyer").body["receiptId"]
+    aged(shop, "buyer")
+    assert round_made(shop)["sent"] == 1
+    until(lambda: round_made(shop)["gone"] == 1, "the user is gone")
+    table = boto3.resource("dynamodb", **access(laptop.state)).Table(events_table(shop))
+    told = cast(dict[str, Any], table.get_item(Key={"shopper": f"={SHOP}", "event": receipt})["Item"])
+    assert (told["step"], [arn.split(":")[2] for arn in told["job"].split()]) == (
+        "deletedHere",
+        ["engine", "personalize"],
+    )
 
 
 def test_a_removal_leaves_nothing_of_either_backend(laptop: Laptop, moved: Move) -> None:
