@@ -2,6 +2,7 @@
 """The stream of the live table counts what all users do, and put items are read: once, whatever is repeated."""
 
 import json
+import tracemalloc
 from collections import Counter
 from collections.abc import Sequence
 from itertools import count
@@ -10,7 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.errors import RetryLater
-from personalization.engine import counting
+from personalization.engine import counting, live
 from personalization.engine.archive import ArchivedEvent
 from personalization.engine.counting import Learned
 from personalization.engine.feeds import Changing, Counts, PutItems
@@ -201,3 +202,24 @@ def test_counts_that_came_late_are_old() -> None:
     changing = Changing(items=PutItems(shop.group, "", 0), counts=Counts(shop.group, NOTHING))
     changing.read(LiveTable(shop.client, TABLE), shop.now, 60.0)
     assert changing.age(shop.now) > 120
+
+
+def test_a_day_of_batches_takes_little_memory_beside_what_it_counts() -> None:
+    _, (shop, _) = shops()
+    did = [counting.What(f"i{number}", "View", None) for number in range(300)]
+    minutes = {int(shop.now) // 60: dict.fromkeys(did, 1)}
+    batches, size = 100, len(counting.packed(minutes))
+    for number in range(batches):
+        row = live.key(live.counts(shop.group), live.since(int(shop.now * 1000) + number, f"{number}"))
+        row |= {"first": {"S": f"{number}"}, "counts": {"B": counting.packed(minutes)}}
+        shop.client.put_item(TableName=TABLE, Item=row)
+    counts = Counts(shop.group, NOTHING)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        assert sum(counted(counts, shop).values()) == batches * len(did)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # What is counted, and a little for each batch; unpacked, each would take some 110,000 bytes.
+    assert after - before < 300 * 1_000 + batches * (size + 1_000)

@@ -6,12 +6,13 @@ then what is new, when some time has passed. So no request waits long, and nothi
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from personalization.core.errors import RetryLater
 from personalization.engine import live
+from personalization.engine.counting import Counts as Minutes
 from personalization.engine.counting import Learned, What, unpacked
 from personalization.engine.put_records import records
 
@@ -98,7 +99,8 @@ class Counts:
         self._written = self._delay = 0.0
         self._learned = learned
         self._total: Counter[What] = Counter()
-        self._batches: dict[str, tuple[int, Mapping[What, int]]] = {}
+        # As they are stored: unpacked, a day of them would fill a function's memory.
+        self._batches: dict[str, tuple[int, bytes]] = {}
         self._is_new = False
 
     def read(self, table: live.LiveTable, now: float, seconds: float) -> None:
@@ -113,23 +115,28 @@ class Counts:
         return max(now - self.feed.whole_at, delay)
 
     def _take(self, row: live.Item) -> None:
-        minutes, written, first = unpacked(row["counts"]["B"]), live.since_of(row), row["first"]["S"]
+        data, written, first = row["counts"]["B"], live.since_of(row), row["first"]["S"]
+        before_at, before = self._batches.pop(first, (0, b""))
+        if before_at > written:
+            written, data = before_at, before
+        if data != before:
+            minutes = unpacked(data)
+            self._written = written / 1000
+            self._delay = self._written - (max(minutes, default=0) + 1) * 60
+            if before:
+                self._total.subtract(self._new_to_training(unpacked(before)))
+            self._total.update(self._new_to_training(minutes))
+            self._is_new = True
+        self._batches[first] = written, data
+        while self._batches[oldest := next(iter(self._batches))][0] < written - _REPEATED_MS:
+            del self._batches[oldest]
+
+    def _new_to_training(self, minutes: Minutes) -> Counter[What]:
         counts: Counter[What] = Counter()
         for minute, numbers in minutes.items():
             if minute >= self._learned.minute:
                 counts.update(numbers)
-        self._written = written / 1000
-        self._delay = self._written - (max(minutes, default=0) + 1) * 60
-        before_at, before = self._batches.pop(first, (0, Counter[What]()))
-        if before_at > written:
-            written, counts = before_at, Counter(before)
-        if counts != before:
-            self._total.subtract(before)
-            self._total.update(counts)
-            self._is_new = True
-        self._batches[first] = written, counts
-        while self._batches[oldest := next(iter(self._batches))][0] < written - _REPEATED_MS:
-            del self._batches[oldest]
+        return counts
 
     def _new(self) -> "Sequence[library.Counted]":
         from personalize_local import library  # noqa: PLC0415 - as above
