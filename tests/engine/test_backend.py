@@ -38,7 +38,7 @@ from personalization.engine.container import Container, container
 from personalization.engine.live import LiveTable
 from personalization.engine.streamed import Streams
 from personalization.shop.records import release_store
-from personalization.shop.records.release import HISTORY, ReleaseRecord, Served
+from personalization.shop.records.release import FALLBACK, HISTORY, ReleaseRecord, Served
 from personalize_local import library
 
 from functions.count_events.app import handler as count_events
@@ -459,13 +459,17 @@ def test_only_a_full_disk_forgets_another_campaign(
         here.answering(campaign, 9.0)
 
 
+@pytest.mark.parametrize("is_baseline", [False, True])
 def test_models_of_old_versions_go_but_for_those_that_a_release_can_return_to(
-    shop: "PersonalizeClient", monkeypatch: pytest.MonkeyPatch
+    shop: "PersonalizeClient", monkeypatch: pytest.MonkeyPatch, *, is_baseline: bool
 ) -> None:
     monkeypatch.setattr(training, "VERSIONS", 1)
-    first = trained(shop, "popularity-count", "returned-to")
+    names = [f"{name}-{is_baseline}" for name in ("returned-to", "second", "third")]
+    first = trained(shop, "popularity-count", names[0])
     arn, date = f"{ARN}:campaign/retail-engine-popular", "2026-11-30T00:00:00+00:00"
-    served = Served(arn=arn, solution_version_arn=first, run="r1", recipe="aws-popularity-count")
+    # The baseline of what the engine answers in the place of Amazon Personalize has no campaign.
+    alias, version = (f"{FALLBACK}similar-items", f"{arn}/other") if is_baseline else ("popularity-count", first)
+    served = Served(arn=arn, solution_version_arn=version, run="r1", recipe="any", baseline_arn=first)
     release = ReleaseRecord(
         shop="engine",
         record=f"{HISTORY}{date}",
@@ -474,10 +478,10 @@ def test_models_of_old_versions_go_but_for_those_that_a_release_can_return_to(
         promoted_by="r1",
         tracking_id="engine:retail-engine",
         dataset_group_arn=GROUP,
-        campaigns={"popularity-count": served},
+        campaigns={alias: served},
     )
     release_store.put(clients.dynamodb(), environment.table(), release.as_record())
-    second, third = (trained(shop, "popularity-count", name) for name in ("second", "third"))
+    second, third = (trained(shop, "popularity-count", name) for name in names[1:])
     listed = shop.list_solution_versions(solutionArn=f"{ARN}:solution/retail-engine-popularity-count")
     versions = [version["solutionVersionArn"] for version in listed["solutionVersions"]]
     assert {first, third} <= {*versions}
