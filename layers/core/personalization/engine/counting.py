@@ -7,7 +7,8 @@ event type and value. They name no user.
 
 Lambda repeats a batch that was not acknowledged, from the same event on, but perhaps with more or fewer events after
 it. So the record has the id of the group's first event in the batch, and of two records with one id the later counts:
-whatever is killed or repeated, no event is lost or counted twice.
+whatever is killed or repeated, no event is lost, and none is counted twice as long as a repetition begins where a batch
+began and does not swallow a later one.
 """
 
 import json
