@@ -5,7 +5,7 @@ import gzip
 import json
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from subprocess import run
@@ -157,14 +157,25 @@ def test_a_training_beyond_the_memory_is_refused_before_it_begins(tables: Mappin
     assert phases
 
 
-def test_events_that_no_table_has_count_for_the_memory_as_the_objects_that_they_are(
-    tables: Mapping[str, Path], tmp_path: Path
-) -> None:
-    events = [event(number, "u", "i") for number in range(2000)]
+def test_events_are_read_no_further_than_the_memory_is_enough(tables: Mapping[str, Path], tmp_path: Path) -> None:
+    read = 0
+
+    def events() -> Iterator[StreamedEvent]:
+        nonlocal read
+        for read in range(50_000):
+            yield event(read, "u", "i")
+
     options = Options(memory=library.needs("aws-popularity-count", 3200).memory)
-    assert (
-        code(lambda: library.train(tables, POPULAR, tmp_path, since=Since(events), options=options)) == library.FAILED
-    )
+    refused = code(lambda: library.train(tables, POPULAR, tmp_path, since=Since(events()), options=options))
+    assert refused == library.FAILED
+    assert 0 < read < 20_000
+
+
+def test_notes_may_be_told_once_the_events_are_read(tables: Mapping[str, Path], tmp_path: Path) -> None:
+    read: list[int] = []
+    events = (event(number, "u", "i") for number in range(3) if not read.append(number))
+    library.train(tables, POPULAR, tmp_path / "model", since=Since(events), notes=lambda: {"read": len(read)})
+    assert library.open_model(tmp_path / "model").notes == {"read": 3}
 
 
 @pytest.mark.parametrize("job", ["import", "aws-popularity-count", "aws-similar-items", "aws-user-personalization"])

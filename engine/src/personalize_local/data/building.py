@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from personalize_local.data.arrays import StringTable
 from personalize_local.data.columns import Columns, history_columns, key_of, keyed, metadata_columns, united
-from personalize_local.data.composing import compose, owned
+from personalize_local.data.composing import compose
+from personalize_local.data.event_columns import EventColumns
 from personalize_local.data.frames import pl
 from personalize_local.data.importing import distinct
-from personalize_local.data.records import PutRecord, Since, StreamedEvent
+from personalize_local.data.records import PutRecord, StreamedEvent
 from personalize_local.data.schemas import Field, Schema, trainable
 from personalize_local.data.snapshots import Snapshot, SnapshotSpec
 from personalize_local.data.tables import Table, Tables
@@ -39,7 +40,8 @@ def build_snapshot(spec: SnapshotSpec) -> Snapshot:
         if items
         else None,
     )
-    return compose(tables, Since(spec.events, spec.put_users, spec.put_items), texts=spec.texts)
+    events = EventColumns.of(spec.events, spec.interactions_schema)
+    return compose(tables, events, spec.put_users, spec.put_items, texts=spec.texts)
 
 
 def _table(schema: Schema, columns: Columns) -> Table:
@@ -86,8 +88,11 @@ def _interactions(spec: SnapshotSpec) -> pl.DataFrame:
 
 def streamed(spec: SnapshotSpec) -> pl.DataFrame:
     """Return events whose user is known as rows."""
-    fields = spec.interactions_schema.fields
-    return frame([_cells(row.event, row.user_id, fields) for row in owned(spec.events)], spec.interactions_schema)
+    schema = spec.interactions_schema
+    events = EventColumns.of(spec.events, schema)
+    owned, users = events.owned(), events.users.all()
+    rows = zip(owned.rows.tolist(), owned.users.tolist(), strict=True)
+    return frame([_cells(spec.events[row], users[user], schema.fields) for row, user in rows], schema)
 
 
 def _cells(event: StreamedEvent, user: str, fields: Sequence[Field]) -> list[object]:

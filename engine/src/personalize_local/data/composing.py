@@ -5,66 +5,56 @@ What is imported may be large: a column that nothing was streamed to stays mappe
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import compress, count
-from typing import Any, NamedTuple
+from itertools import chain, compress, count
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from personalize_local.data.records import PutRecord, Since, StreamedEvent
-from personalize_local.data.schemas import Schema, contexts, trainable
+from personalize_local.data.event_columns import EventColumns, Owned, Positions, Texts
+from personalize_local.data.records import PutRecord
+from personalize_local.data.schemas import contexts, trainable
 from personalize_local.data.snapshots import Column, Snapshot, Strings
 from personalize_local.data.tables import Table, Tables
 
-Positions = npt.NDArray[np.int64]
 
-
-class Owned(NamedTuple):
-    """An event whose user is known."""
-
-    user_id: str
-    event: StreamedEvent
-
-
-def owned(events: Sequence[StreamedEvent]) -> list[Owned]:
-    """Return events with an item and a user; a log-in gives its session's earlier events a user too.
-
-    `events` are in the order of arrival. Of those with the same id the first counts.
-    """
-    distinct = {event.event_id: event for event in reversed(events)}
-    with_item = [event for event in reversed(distinct.values()) if event.item_id]
-    owner = {event.session_id: event.user_id for event in reversed(with_item) if event.user_id}
-    users = (event.user_id or owner.get(event.session_id) for event in with_item)
-    return [Owned(user, event) for user, event in zip(users, with_item, strict=True) if user]
-
-
-def compose(tables: Tables, since: Since, *, texts: bool = False) -> Snapshot:
+def compose(
+    tables: Tables,
+    events: EventColumns,
+    users: Sequence[PutRecord] = (),
+    items: Sequence[PutRecord] = (),
+    *,
+    texts: bool = False,
+) -> Snapshot:
     """Return what a training reads. Without a table of users (or items) records of them do not count.
 
-    `texts`: whether items' names and descriptions are wanted.
+    `events`, `users`, `items`: what was streamed and put since. `texts`: whether items' names and descriptions are
+    wanted.
     """
-    interactions, streamed = tables.interactions, owned(since.events)
-    of_users, of_items = _Metadata(tables.users, since.users), _Metadata(tables.items, since.items)
-    user_ids, old_users = _united(
-        interactions.strings("history.users"), of_users.ids(), (row.user_id for row in streamed)
-    )
-    shown = (row.event.item_id or "" for row in streamed)
-    item_ids, old_items = _united(interactions.strings("history.items"), of_items.ids(), shown)
+    interactions, owned = tables.interactions, events.owned()
+    of_users, of_items = _Metadata(tables.users, users), _Metadata(tables.items, items)
+    new_users, new_items = _texts(events.users, owned.users), _texts(events.items, events.items.codes[owned.rows])
+    user_ids, old_users = _united(interactions.strings("history.users"), of_users.ids(), new_users.values())
+    item_ids, old_items = _united(interactions.strings("history.items"), of_items.ids(), new_items.values())
     user_codes, item_codes = _codes(user_ids), _codes(item_ids)
     history = interactions.arrays
     starts = history["history.start"]
     user_index = np.repeat(old_users.astype(np.int32), np.diff(starts))
     item_index = _recoded(history["history.item"], old_items)
-    types, type_names = _event_types(interactions, streamed)
+    typed = "EVENT_TYPE" in interactions.schema.names
+    new_types = _texts(events.types, events.types.codes[owned.rows]) if typed else {}
+    types, type_names = _event_types(interactions, new_types.values())
     values, context = history["history.value"], _context(interactions)
     times = history["history.time"]
-    if streamed:
-        new = _Streamed(streamed, interactions.schema, user_codes, item_codes, type_names)
-        before = new.positions(user_index, times)
-        user_index, item_index = np.insert(user_index, before, new.users), np.insert(item_index, before, new.items)
-        times, values = np.insert(times, before, new.times), np.insert(values, before, new.values)
-        types = np.insert(types, before, new.types)
-        context = {name: np.insert(column, before, new.context(name)) for name, column in context.items()}
+    if len(owned.rows):
+        new = _Streamed(events, owned, _numbers(new_users, user_codes))
+        merged = _Merge(new.positions(user_index, times), len(user_index))
+        user_index, times = merged(user_index, new.users), merged(times, new.times)
+        item_index = merged(item_index, new.codes(events.items, _numbers(new_items, item_codes)))
+        types = merged(types, new.codes(events.types, _numbers(new_types, _codes_of(type_names))))
+        valued = "EVENT_VALUE" in interactions.schema.names
+        values = merged(values, events.values[new.rows] if valued else np.full(len(new.rows), np.nan, np.float32))
+        context = {name: merged(column, new.context(name)) for name, column in context.items()}
     return Snapshot(
         users=user_ids,
         items=item_ids,
@@ -77,7 +67,7 @@ def compose(tables: Tables, since: Since, *, texts: bool = False) -> Snapshot:
         context=context,
         user_columns=of_users.columns(user_ids, user_codes),
         item_columns=of_items.columns(item_ids, item_codes),
-        impressions=_impressions(interactions, streamed, item_codes),
+        impressions=_impressions(interactions, events, owned.rows, item_codes),
         item_texts=of_items.texts(item_ids, item_codes) if texts else {},
     )
 
@@ -124,34 +114,63 @@ class _Metadata:
 class _Streamed:
     """Events as rows, by user, then time, then order of arrival."""
 
-    def __init__(
-        self,
-        rows: Sequence[Owned],
-        schema: Schema,
-        users: Mapping[str, int],
-        items: Mapping[str, int],
-        types: Sequence[str],
-    ) -> None:
-        of_users = np.array([users[row.user_id] for row in rows], np.int32)
-        times = np.array([int(row.event.sent_at) for row in rows], np.int64)
+    def __init__(self, events: EventColumns, owned: Owned, users: npt.NDArray[np.int32]) -> None:
+        """`users`: numbers of users by the events' codes."""
+        of_users, times = users[owned.users], events.times[owned.rows]
         order = np.lexsort((times, of_users))
-        self.users, self.times = of_users[order], times[order]
-        self._events = [rows[position].event for position in order]
-        self.items = np.array([items[event.item_id or ""] for event in self._events], np.int32)
-        code = {name: position for position, name in enumerate(types)}
-        self.types = np.array([code.get(event.event_type, -1) for event in self._events], np.int16)
-        valued = "EVENT_VALUE" in schema.names
-        values = (event.event_value if valued else None for event in self._events)
-        self.values = np.array([np.nan if value is None else value for value in values], np.float32)
+        self.users, self.times, self.rows = of_users[order], times[order], owned.rows[order]
+        self._events = events
+
+    def codes(self, texts: Texts, numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Return numbers by the events' codes of some texts; -1 without any."""
+        if not len(numbers):
+            return np.full(len(self.rows), -1, np.int32)
+        return numbers[texts.codes[self.rows]]
 
     def context(self, name: str) -> Strings:
-        return _objects([event.properties.get(name) for event in self._events])
+        texts = self._events.context[name]
+        values: Strings = _objects(texts.all())[texts.codes[self.rows]]
+        return values
 
     def positions(self, users: npt.NDArray[np.int32], times: npt.NDArray[np.int64]) -> Positions:
         """Return the imported row before which each event belongs: after those of its user that are not newer."""
-        begin, end = (np.searchsorted(users, self.users, side) for side in ("left", "right"))
-        bounds = zip(begin.tolist(), end.tolist(), self.times.tolist(), strict=True)
-        return np.array([low + np.searchsorted(times[low:high], time, "right") for low, high, time in bounds], np.int64)
+        both = (times, self.times)
+        first = min(int(part.min(initial=self.times[0])) for part in both)
+        span = max(int(part.max(initial=self.times[0])) for part in both) - first + 1
+        if (max(int(part.max(initial=0)) for part in (users, self.users)) + 1) * span < 2**63:
+            old, new = (part - first for part in both)
+        else:
+            different, ranks = np.unique(np.concatenate(both), return_inverse=True)
+            span, (old, new) = len(different), np.split(ranks, [len(times)])
+        old, new = (of.astype(np.int64) * span + part for of, part in ((users, old), (self.users, new)))
+        positions: Positions = np.searchsorted(old, new, "right")
+        return positions
+
+
+class _Merge:
+    """Put new rows between old ones: each before the old row that is named, in ascending order."""
+
+    def __init__(self, before: Positions, rows: int) -> None:
+        self._new = np.zeros(rows + len(before), bool)
+        self._new[before + np.arange(len(before))] = True
+
+    def __call__(self, old: npt.NDArray[Any], new: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        together = np.empty(len(self._new), old.dtype)
+        together[self._new], together[~self._new] = new, old
+        return together
+
+
+def _texts(texts: Texts, codes: npt.NDArray[np.int32]) -> dict[int, str]:
+    """Return the texts of some codes by code."""
+    every = texts.all()
+    return {code: every[code] for code in np.unique(codes).tolist()}
+
+
+def _numbers(texts: Mapping[int, str], numbers: Mapping[str, int]) -> npt.NDArray[np.int32]:
+    """Return the numbers of texts by their codes."""
+    by_code = np.full(max(texts, default=-1) + 1, -1, np.int32)
+    by_code[list(texts)] = [numbers[text] for text in texts.values()]
+    return by_code
 
 
 def _united(imported: Strings, metadata: Collection[str], streamed: Iterable[str]) -> tuple[Strings, Positions]:
@@ -165,7 +184,11 @@ def _united(imported: Strings, metadata: Collection[str], streamed: Iterable[str
 
 
 def _codes(ids: Strings) -> dict[str, int]:
-    return {key: position for position, key in enumerate(ids.tolist())}
+    return _codes_of(ids.tolist())
+
+
+def _codes_of(texts: Iterable[str]) -> dict[str, int]:
+    return {text: position for position, text in enumerate(texts)}
 
 
 def _positions(ids: Strings, codes: Mapping[str, int]) -> Positions:
@@ -180,10 +203,9 @@ def _recoded(codes: npt.NDArray[Any], positions: Positions) -> npt.NDArray[Any]:
     return recoded
 
 
-def _event_types(interactions: Table, streamed: Sequence[Owned]) -> tuple[npt.NDArray[np.int16], tuple[str, ...]]:
+def _event_types(interactions: Table, new: Iterable[str]) -> tuple[npt.NDArray[np.int16], tuple[str, ...]]:
     old: list[str] = interactions.facts["event_types"]
-    typed = "EVENT_TYPE" in interactions.schema.names
-    names = sorted({*old, *(row.event.event_type for row in streamed if typed)})
+    names = sorted({*old, *new})
     positions = np.array([names.index(name) for name in old], np.int64)
     return _recoded(interactions.arrays["history.type"], positions), tuple(names)
 
@@ -196,17 +218,15 @@ def _context(interactions: Table) -> dict[str, Strings]:
 
 
 def _impressions(
-    interactions: Table, streamed: Sequence[Owned], codes: Mapping[str, int]
+    interactions: Table, events: EventColumns, rows: Positions, codes: Mapping[str, int]
 ) -> npt.NDArray[np.int64] | None:
     """Return how often each item was shown; None if the schema has no column for it."""
     if "IMPRESSION" not in interactions.schema.names:
         return None
     counts = np.zeros(len(codes), np.int64)
-    with_events = ((item, 1) for row in streamed for item in "|".join(row.event.impression).split("|"))
-    for pairs in (interactions.shown(), with_events):
-        for item, times in pairs:
-            if item in codes:
-                counts[codes[item]] += times
+    for item, times in chain(interactions.shown(), events.shown_by(rows).items()):
+        if item in codes:
+            counts[codes[item]] += times
     return counts
 
 

@@ -167,7 +167,8 @@ class Counted(NamedTuple):
 class Since(NamedTuple):
     """What was streamed and put since the imports, in the order of arrival."""
 
-    events: Sequence[StreamedEvent] = ()
+    events: Iterable[StreamedEvent] = ()
+    """A training reads them once: an iterator need not hold them all."""
     users: Sequence[PutRecord] = ()
     items: Sequence[PutRecord] = ()
 

@@ -3,15 +3,18 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from personalize_local import __version__
 from personalize_local.data.composing import compose
-from personalize_local.data.records import Since, to_json
+from personalize_local.data.event_columns import EventColumns
+from personalize_local.data.records import Since, StreamedEvent, to_json
 from personalize_local.data.schemas import Field, Schema, as_items
+from personalize_local.data.snapshots import Snapshot
 from personalize_local.data.tables import Table, Tables, empty
 from personalize_local.library import folders
 from personalize_local.library.checks import schema_of
@@ -25,6 +28,8 @@ from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.solutions import configs
 from personalize_local.solutions.searches import candidates
 
+_READ_TOGETHER: Final = 10_000
+"""Events that are objects at once."""
 _NO_INTERACTIONS: Final = Schema(
     "INTERACTIONS", (Field("USER_ID", "string"), Field("ITEM_ID", "string"), Field("TIMESTAMP", "long"))
 )
@@ -71,7 +76,7 @@ def train(
     target: Path,
     *,
     since: Since = Since(),  # noqa: B008 - it cannot be changed
-    notes: Mapping[str, Any] | None = None,
+    notes: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
     options: Options | None = None,
 ) -> Outcome:
     """Train a solution, and write the model into the folder `target`, which appears as a whole or not at all.
@@ -79,28 +84,32 @@ def train(
     `tables`: folders of `import_table` by dataset type: INTERACTIONS, USERS, ITEMS, ACTIONS, ACTION_INTERACTIONS.
     `solution`: members of CreateSolution, which are checked as it checks them; `columns`, those that USERS and ITEMS
     had when the solution was made, keeps newer ones out. `since`: what was streamed and put and is not in the tables,
-    in the order of arrival; of equal event ids the first counts, of records the last. `notes`: JSON that the model
-    keeps for those who answer. The same training into the same folder is not done again.
+    in the order of arrival; of equal event ids the first counts, of records the last. Events may be an iterator: they
+    are read once, and never held as objects together. `notes`: JSON that the model keeps for those who answer, or a
+    function that tells it once the events are read. The same training into the same folder is not done again.
 
     Needs scipy, not polars. Raises Refused: the API's codes for the solution, FAILED with the failureReason for the
     data, DAMAGED and NEWER for tables.
     """
-    options, notes = options or Options(), dict(notes or {})
+    options = options or Options()
     with refusing():
         data = _Data.of(tables, options)
         configs.check_solution(solution, data.schemas)
         spec = candidates(solution)[0]
         configs.check_datasets(spec, data.schemas, solution.get("datasetGroupArn", "The dataset group"))
-        facts = {"data": data.marks, "solution": dict(solution), "notes": notes}
-        inputs = folders.digest([__version__, facts, _streamed(since), _settings(options)])
+        group = data.group(spec)
+        events = _columns(since.events, group, spec, options.memory)
+        noted = dict((notes() if callable(notes) else notes) or {})
+        facts = {"data": data.marks, "solution": dict(solution), "notes": noted}
+        inputs = folders.digest([__version__, facts, events.digest(), _put(since), _settings(options)])
         outcome = folders.finished(target, "model", inputs)
         if outcome is None:
-            group = data.group(spec)
-            if options.memory:
-                streamed = len(since.events)
-                rows = group.interactions.facts["rows"] + streamed
-                refuse_beyond(options.memory, spec.name, rows, streamed, group.interactions.count("history.items"))
-            outcome, model = _trained(group, since, spec, data.config(solution, options), options)
+            _refuse_beyond(options.memory, spec, group, events)
+            began = time.monotonic()
+            options.enter("Reading the data")
+            snapshot = compose(group, events, since.users, since.items, texts=spec.family == "semantic")
+            del events  # the snapshot has them
+            outcome, model = _trained(snapshot, spec, data.config(solution, options), options, began)
             options.enter("Saving the model")
             with folders.written(target, "model", {"inputs": inputs, **facts, **outcome}) as fresh:
                 model.save(fresh)
@@ -142,14 +151,27 @@ class _Data:
         return configs.config_of(solution, self.schemas, tier=options.tier, minimums=minimums, present=present)
 
 
+def _columns(events: Iterable[StreamedEvent], group: Tables, spec: RecipeSpec, memory: int) -> EventColumns:
+    """Read events, no further than `memory` is enough for."""
+    columns, rest = EventColumns(group.interactions.schema), iter(events)
+    while part := list(islice(rest, _READ_TOGETHER)):
+        columns.add(part)
+        if len(part) == _READ_TOGETHER:
+            _refuse_beyond(memory, spec, group, columns)
+    return columns
+
+
+def _refuse_beyond(memory: int, spec: RecipeSpec, group: Tables, events: EventColumns) -> None:
+    if memory:
+        rows, items = group.interactions.facts["rows"] + len(events), group.interactions.count("history.items")
+        refuse_beyond(memory, spec.name, rows, len(events), max(items, len(events.items)))
+
+
 def _trained(
-    group: Tables, since: Since, spec: RecipeSpec, config: TrainingConfig, options: Options
+    snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig, options: Options, began: float
 ) -> tuple[Mapping[str, Any], Model]:
     from personalize_local.recipes import training  # noqa: PLC0415 - it needs scipy
 
-    began = time.monotonic()
-    options.enter("Reading the data")
-    snapshot = compose(group, since, texts=spec.family == "semantic")
     processes.allow(options.processes)
     try:
         trained = training.train(spec.name, snapshot, config, enter=options.enter)
@@ -165,10 +187,10 @@ def _trained(
     return outcome, trained.model
 
 
-def _streamed(since: Since) -> str:
+def _put(since: Since) -> str:
     """Return a digest; all of it as one document would take more memory than the training."""
     seen = hashlib.sha256()
-    for records in since:
+    for records in (since.users, since.items):
         for record in records:
             seen.update(f"{to_json(record)}\n".encode())
         seen.update(b"\n")

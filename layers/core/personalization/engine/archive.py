@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from tempfile import TemporaryFile
@@ -147,9 +148,15 @@ class Archive:
             taken += self._fold(folder, copies, erased)
         return taken
 
-    def events(self, until: int) -> Iterator[ArchivedEvent]:
-        """Iterate over the events that were accepted until an epoch second: by days, in the order of their copies."""
+    def events(self, until: int, first: int = 0) -> Iterator[ArchivedEvent]:
+        """Iterate over the events that were accepted until an epoch second: by days, in the order of their copies.
+
+        Days before that of the epoch second `first` are left out.
+        """
+        begin = f"{self._folder}{datetime.fromtimestamp(first, UTC):%Y-%m-%d}"
         for key in self._days():
+            if key < begin:
+                continue
             with self._reading(key) as day:
                 yield from (event for event in day.events if self._since <= event.accepted <= until)
 

@@ -130,3 +130,27 @@ class Learned(NamedTuple):
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> "Learned":
         return cls(members["minute"], {What(*what): number for *what, number in members["counts"]})
+
+
+class Learning:
+    """What a training learns of the last hour, from all events as it reads them: a few sessions are held at once."""
+
+    def __init__(self, recent: Iterable[ArchivedEvent], made_at: int, now: float) -> None:
+        """`recent`: those of the last hour at least; they name the sessions that matter."""
+        self._made_at, self._now = made_at, now
+        self._begin = int(max(made_at, now - LATE_SECONDS)) // 60 * 60
+        self._sessions = {event.session_id for event in recent if event.accepted >= self._begin}
+        self._events: list[ArchivedEvent] = []
+
+    def watched(self, events: Iterable[ArchivedEvent]) -> Iterator[ArchivedEvent]:
+        """Yield events, and keep those of sessions that go on."""
+        for event in events:
+            if event.accepted >= self._begin:
+                self._sessions.add(event.session_id)
+            if event.session_id in self._sessions:
+                self._events.append(event)
+            yield event
+
+    def learned(self) -> Learned:
+        """Return what the events that were read so far say."""
+        return Learned.of(self._events, self._made_at, self._now)

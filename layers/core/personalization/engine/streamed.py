@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from personalization.engine import live
 from personalization.engine.archive import ArchivedEvent
 from personalization.engine.backend import Account
-from personalization.engine.counting import Learned
+from personalization.engine.counting import LATE_SECONDS, Learning
 from personalization.engine.files import Store
 from personalization.engine.folding import archive_of
 from personalization.engine.live import LiveTable
@@ -29,10 +29,11 @@ class Streams:
 
     def since(
         self, account: Account, group: Members, schemas: Mapping[str, str]
-    ) -> "tuple[library.Since, dict[str, Any]]":
+    ) -> "tuple[library.Since, Callable[[], dict[str, Any]]]":
         """Take over the events that were copied meanwhile; return all that a training adds to its tables.
 
-        With it come the notes by which answers count what all do after the training.
+        The events are an iterator, which reads them from the bucket. With it come the notes, to be asked for after it, by
+        which answers count what all do after the training.
 
         Args:
             account, group: the dataset group.
@@ -44,16 +45,18 @@ class Streams:
         archive.fold()
         name, now = str(group["name"]), account.clock()
         first = live.milliseconds(max(now - live.KEPT_SECONDS, group["creationDateTime"]))
-        events = list(archive.events(int(now)))
+        recent = archive.events(int(now), int(now) - LATE_SECONDS)
+        learning = Learning(recent, int(group["creationDateTime"]), now)
         since = library.Since(
-            events=list(_events(events, schemas.get("INTERACTIONS", ""))),
+            events=streamed_events(learning.watched(archive.events(int(now))), schemas.get("INTERACTIONS", "")),
             users=list(records(table.puts_of_users(name, first, live.milliseconds(now)), schemas.get("USERS", ""))),
             items=list(records(table.puts_of_items(name, first), schemas.get("ITEMS", ""))),
         )
-        return since, Learned.of(events, int(group["creationDateTime"]), now).as_json()
+        return since, lambda: learning.learned().as_json()
 
 
-def _events(events: Iterable[ArchivedEvent], schema: str) -> "Iterator[library.StreamedEvent]":
+def streamed_events(events: Iterable[ArchivedEvent], schema: str) -> "Iterator[library.StreamedEvent]":
+    """Yield archived events as the library takes them, with properties by the columns of a schema."""
     from personalize_local import library  # noqa: PLC0415 - as above
 
     for event in events:
