@@ -43,8 +43,10 @@ Row = tuple[str, int, str, str, float | None, str | None]
 
 def rows(events: list[StreamedEvent]) -> list[tuple[str, StreamedEvent]]:
     """Return events and their users, from the objects."""
-    distinct = {event.event_id: event for event in reversed(events)}
-    with_item = [event for event in reversed(distinct.values()) if event.item_id]
+    distinct: dict[str, StreamedEvent] = {}
+    for event in events:
+        distinct.setdefault(event.event_id, event)
+    with_item = [event for event in distinct.values() if event.item_id]
     users = {event.session_id: event.user_id for event in reversed(with_item) if event.user_id}
     owners = [event.user_id or users.get(event.session_id) for event in with_item]
     return [(owner, event) for owner, event in zip(owners, with_item, strict=True) if owner]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from personalization.core.errors import RetryLater
 from personalization.engine import counting, live
 from personalization.engine.archive import ArchivedEvent
-from personalization.engine.counting import Learned
+from personalization.engine.counting import Learned, Learning
 from personalization.engine.feeds import Changing, Counts, PutItems
 from personalization.engine.live import LiveTable
 
@@ -153,6 +153,19 @@ def test_a_training_and_the_counts_after_it_have_each_event_once(
     )
     assert counted(Counts(shop.group, learned), shop) == new
     assert learned.minute <= now // 60
+
+
+@given(st.lists(st.tuples(st.integers(-9000, 0), st.sampled_from(["", "u"]), st.sampled_from("stv")), max_size=20))
+def test_a_training_learns_the_last_hour_from_a_stream_of_all_events(drawn: Sequence[tuple[int, str, str]]) -> None:
+    now = int(NOW)
+    events = [
+        ArchivedEvent(now + at, f"e{n}", session, user, f"i{n % 3}", "View", now + at, None, "", "", "")
+        for n, (at, user, session) in enumerate(drawn)
+    ]
+    recent = [event for event in events if event.accepted >= now - counting.LATE_SECONDS - 60]
+    learning = Learning(recent, 0, now)
+    assert list(learning.watched(iter(events))) == events
+    assert learning.learned() == Learned.of(events, 0, now)
 
 
 def test_all_put_items_are_read_page_by_page_and_each_once() -> None:

@@ -140,7 +140,7 @@ class EventColumns:
         for numbers in (self._ids, self._sessions, self._times, self._values, self._shown_sizes):
             seen.update(numbers)
         for texts in columns:
-            seen.update(texts.codes)
+            seen.update(texts.codes.tobytes())
         for texts in columns:
             for text in texts.all():
                 seen.update(f"{json.dumps(text)}\n".encode())

@@ -46,8 +46,8 @@ _PERSONAL: Final = _Measured(
     memory_of_million_items=3_900,
 )
 SAMPLED: Final = 400_000
-_OF_STREAMED: Final = 1_000
-"""Bytes of an event that no table has yet, beyond those of an interaction: it is an object with texts."""
+_OF_STREAMED: Final = 50
+"""Bytes of an event that no table has yet, beyond those of an interaction, while it is put among the table's rows."""
 _OF_FAMILIES: Final = {"personal": _PERSONAL, "ranking": _PERSONAL, "popularity": _POPULAR, "events": _POPULAR}
 
 

@@ -32,8 +32,8 @@ class Streams:
     ) -> "tuple[library.Since, Callable[[], dict[str, Any]]]":
         """Take over the events that were copied meanwhile; return all that a training adds to its tables.
 
-        The events are an iterator, which reads them from the bucket. With it come the notes, to be asked for after it, by
-        which answers count what all do after the training.
+        The events are an iterator, which reads them from the bucket. With it come the notes by which answers count what
+        all do after the training: they are told once it is read.
 
         Args:
             account, group: the dataset group.
@@ -70,5 +70,5 @@ def streamed_events(events: Iterable[ArchivedEvent], schema: str) -> "Iterator[l
             event_value=event.event_value,
             recommendation_id=event.recommendation_id or None,
             impression=tuple(filter(None, event.impression.split("|"))),
-            properties=columns(json.loads(event.properties or "{}"), schema) or {},
+            properties=(columns(json.loads(event.properties), schema) or {}) if event.properties else {},
         )
