@@ -162,7 +162,7 @@ def test_a_training_learns_the_last_hour_from_a_stream_of_all_events(drawn: Sequ
         ArchivedEvent(now + at, f"e{n}", session, user, f"i{n % 3}", "View", now + at, None, "", "", "")
         for n, (at, user, session) in enumerate(drawn)
     ]
-    recent = [event for event in events if event.accepted >= now - counting.LATE_SECONDS - 60]
+    recent = [event for event in events if event.accepted >= now - 3660]
     learning = Learning(recent, 0, now)
     assert list(learning.watched(iter(events))) == events
     assert learning.learned() == Learned.of(events, 0, now)
