@@ -82,7 +82,9 @@ class World:
             schemas["USERS"],
             self.files[items],
             schemas[items],
-            *SINCE,
+            [*SINCE.events],
+            SINCE.users,
+            SINCE.items,
             texts=recipe.family == "semantic",
         )
 
