@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from personalization.core.errors import RetryLater
-from personalization.engine import live
-from personalization.engine.counting import Counts as Minutes
+from personalization.engine import counting, live
 from personalization.engine.counting import Learned, What, unpacked
 from personalization.engine.put_records import records
 
@@ -131,7 +130,7 @@ class Counts:
         while self._batches[oldest := next(iter(self._batches))][0] < written - _REPEATED_MS:
             del self._batches[oldest]
 
-    def _new_to_training(self, minutes: Minutes) -> Counter[What]:
+    def _new_to_training(self, minutes: counting.Counts) -> Counter[What]:
         counts: Counter[What] = Counter()
         for minute, numbers in minutes.items():
             if minute >= self._learned.minute:
