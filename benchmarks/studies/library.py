@@ -71,10 +71,10 @@ class Memory:
 
     def _look(self) -> None:
         while not self._ended.wait(0.01):
-            self.anonymous = max(self.anonymous, told("RssAnon"))
+            self.anonymous = max(self.anonymous, status_bytes("RssAnon"))
 
 
-def told(name: str) -> int:
+def status_bytes(name: str) -> int:
     """Return bytes that the system tells of this process alone: resource.getrusage tells what its parent had, too."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
@@ -103,7 +103,7 @@ def measure(what: str, folder: Path) -> None:
         solution = {"recipeArn": f"arn:aws:personalize:::recipe/{what}"}
         library.train({"INTERACTIONS": folder / "table"}, solution, folder / what)
         size = sum(path.stat().st_size for path in (folder / what).iterdir())
-    print(json.dumps([time.process_time() - began, told("VmHWM"), memory.anonymous, size]))
+    print(json.dumps([time.process_time() - began, status_bytes("VmHWM"), memory.anonymous, size]))
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ def measure(recipe: str, folder: Path) -> None:
     solution = {"recipeArn": f"arn:aws:personalize:::recipe/{recipe}"}
     tables = {"INTERACTIONS": folder / "table"}
     library.train(tables, solution, folder / recipe, since=since, options=library.Options(enter=enter))
-    print(json.dumps([time.process_time() - began, read, imports.told("VmHWM")]))
+    print(json.dumps([time.process_time() - began, read, imports.status_bytes("VmHWM")]))
 
 
 def main() -> None:

@@ -136,6 +136,14 @@ def test_of_a_segment_recipe_that_jobs_ask_for_the_newest_solution_stays_while_n
     assert work()["solutions"] == []
 
 
+def taken(table: "DynamoDBClient") -> tuple[str, ...]:
+    """Take a shop's records out of the table, and return their sort keys."""
+    keys = release_store.sort_keys(table, TABLE, "kept")
+    for key in keys:
+        release_store.delete(table, TABLE, "kept", key)
+    return keys
+
+
 def test_a_release_whose_solution_has_gone_is_none_to_go_back_to(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
@@ -145,10 +153,7 @@ def test_a_release_whose_solution_has_gone_is_none_to_go_back_to(
     active = [aged("solution", name, 9) | {"status": "ACTIVE"} for name in (first, third)]
     personalize.says("ListSolutions", {"solutions": active})
     work()
-    left = release_store.sort_keys(table, TABLE, "kept")
-    assert left == ("release", "release#2026-11-01T08:30:00Z", "release#2026-11-03T08:30:00Z")
-    for record in left:
-        release_store.delete(table, TABLE, "kept", record)
+    assert taken(table) == ("release", "release#2026-11-01T08:30:00Z", "release#2026-11-03T08:30:00Z")
 
 
 def test_a_release_of_both_backends_stays_while_either_has_its_solutions(
@@ -171,10 +176,7 @@ def test_a_release_of_both_backends_stays_while_either_has_its_solutions(
     active = [aged("solution", "retail-kept-similar-items-4567cd", 9) | {"status": "ACTIVE"}]
     personalize.says("ListSolutions", {"solutions": active})
     work()
-    left = release_store.sort_keys(table, TABLE, "kept")
-    assert left == ("release", "release#2026-11-01T08:30:00Z", "release#2026-11-03T08:30:00Z")
-    for key in left:
-        release_store.delete(table, TABLE, "kept", key)
+    assert taken(table) == ("release", "release#2026-11-01T08:30:00Z", "release#2026-11-03T08:30:00Z")
 
 
 def test_a_list_without_what_serves_says_nothing_about_releases() -> None:

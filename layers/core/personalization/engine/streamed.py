@@ -32,8 +32,8 @@ class Streams:
     ) -> "tuple[library.Since, Callable[[], dict[str, Any]]]":
         """Take over the events that were copied meanwhile; return all that a training adds to its tables.
 
-        The events are an iterator, which reads them from the bucket. With it come the notes by which answers count what
-        all do after the training: they are told once it is read.
+        The events are an iterator, which reads them from the bucket. Once a training has read it, the function returns
+        the notes by which answers count what all users do afterwards.
 
         Args:
             account, group: the dataset group.
