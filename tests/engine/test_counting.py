@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.errors import RetryLater
@@ -83,29 +84,59 @@ def shops() -> tuple[Streaming, list[Shop]]:
         min_size=1,
         max_size=12,
     ),
-    deliveries=st.lists(st.tuples(st.integers(1, 9), st.booleans(), st.integers(0, 2)), max_size=12),
+    deliveries=st.lists(
+        st.tuples(st.integers(1, 9), st.sampled_from(["unheard", "heard", "saved", "forgotten"]), st.integers(0, 2)),
+        max_size=12,
+    ),
 )
 def test_whatever_is_killed_and_delivered_again_each_event_of_a_user_counts_once(
-    calls: Sequence[tuple[int, str | None, str, int]], deliveries: Sequence[tuple[int, bool, int]]
+    calls: Sequence[tuple[int, str | None, str, int]], deliveries: Sequence[tuple[int, str, int]]
 ) -> None:
+    """Lambda goes on behind a batch of which it heard, and from the last place that it saved when it forgot more."""
     table, both = shops()
     for number, user, session, name in calls:
         shop = both[number]
         shop.now += 20
         shop.put(str(name), user, session, itemId=f"i{name % 3}", **({"eventValue": 2} if name % 2 else {}))
-    events, done, followed = list(table.records), 0, [Counts(shop.group, NOTHING) for shop in both]
-    for size, is_acknowledged, calls_before_the_kill in [*deliveries, (len(events), True, 9)]:
+    events, followed = list(table.records), [Counts(shop.group, NOTHING) for shop in both]
+    done = saved = 0
+    for size, fate, calls_before_the_kill in [*deliveries, (len(events), "saved", 9)]:
         client: Any = Mortal(both[0].client, calls_before_the_kill)
         both[0].now += 1
         try:
             counting.count(client, TABLE, events[done : done + size], lambda: both[0].now)
-            done += size if is_acknowledged else 0
+            done += size if fate != "unheard" else 0
+            saved = done if fate == "saved" else saved
+            done = saved if fate == "forgotten" else done
         except Killed:
             pass
         for shop, counts in zip(both, followed, strict=True):
             counted(counts, shop)
     for shop, counts in zip(both, followed, strict=True):
         assert counted(counts, shop) == counted(Counts(shop.group, NOTHING), shop) == table.owned(shop.group)
+
+
+@pytest.mark.parametrize(
+    "deliveries",
+    [
+        pytest.param([(0, 2), (2, 4), (0, 4)], id="joined"),
+        pytest.param([(0, 4), (0, 2), (2, 4)], id="split"),
+        pytest.param([(0, 2), (2, 4), (0, 3), (3, 4)], id="cut elsewhere"),
+        pytest.param([(0, 1), (1, 2), (2, 4), (0, 3), (3, 4), (0, 2), (2, 4)], id="twice"),
+    ],
+)
+def test_batches_that_are_repeated_as_others_count_once(deliveries: Sequence[tuple[int, int]]) -> None:
+    table, (shop, _) = shops()
+    for name in "abcd":
+        shop.put(name, "u")
+    events = [record for record in table.records if "item" in record["dynamodb"]["NewImage"]]
+    counts = Counts(shop.group, NOTHING)
+    for start, end in deliveries:
+        shop.now += 1
+        counting.count(shop.client, TABLE, events[start:end], lambda: shop.now)
+        counted(counts, shop)
+    expected = dict.fromkeys([(f"i-{name}", "View", None) for name in "abcd"], 1)
+    assert counted(counts, shop) == counted(Counts(shop.group, NOTHING), shop) == expected
 
 
 def test_an_event_of_a_session_counts_from_its_log_in_on_and_stays_counted() -> None:
@@ -224,7 +255,7 @@ def test_a_day_of_batches_takes_little_memory_beside_what_it_counts() -> None:
     batches, size = 100, len(counting.packed(minutes))
     for number in range(batches):
         row = live.key(live.counts(shop.group), live.since(int(shop.now * 1000) + number, f"{number}"))
-        row |= {"first": {"S": f"{number}"}, "counts": {"B": counting.packed(minutes)}}
+        row |= {"events": {"B": counting.digests([f"{number}"])}, "counts": {"B": counting.packed(minutes)}}
         shop.client.put_item(TableName=TABLE, Item=row)
     counts = Counts(shop.group, NOTHING)
     tracemalloc.start()

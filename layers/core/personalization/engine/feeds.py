@@ -6,13 +6,13 @@ then what is new, when some time has passed. So no request waits long, and nothi
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from personalization.core.errors import RetryLater
 from personalization.engine import counting, live
-from personalization.engine.counting import Learned, What, unpacked
+from personalization.engine.counting import DIGEST_BYTES, Learned, What, unpacked
 from personalization.engine.put_records import records
 
 if TYPE_CHECKING:
@@ -61,6 +61,10 @@ class _Feed:
         return not self._next
 
 
+def _digests(events: bytes) -> Sequence[bytes]:
+    return [events[start : start + DIGEST_BYTES] for start in range(0, len(events), DIGEST_BYTES)]
+
+
 class PutItems:
     """The items that were put to a dataset group: of each the newest record."""
 
@@ -92,14 +96,16 @@ class Counts:
     """What all users of a dataset group did that a training does not know."""
 
     def __init__(self, group: str, learned: Learned) -> None:
-        self.feed = _Feed(live.counts(group), learned.minute * 60_000)
+        self.feed = _Feed(live.counts(group), learned.minute * 60_000 - live.SETTLED_MS)
         self.counted: Sequence[library.Counted] = ()
         """The same object while nothing changes."""
         self._written = self._delay = 0.0
         self._learned = learned
         self._total: Counter[What] = Counter()
-        # As they are stored: unpacked, a day of them would fill a function's memory.
-        self._batches: dict[str, tuple[int, bytes]] = {}
+        # By their first events, as they are stored: unpacked, a day of them would fill a function's memory.
+        self._batches: dict[bytes, tuple[int, bytes]] = {}
+        # When the last ones were written, with their events. What was written before them may be read after them.
+        self._recent: list[tuple[int, Collection[bytes]]] = []
         self._is_new = False
 
     def read(self, table: live.LiveTable, now: float, seconds: float) -> None:
@@ -114,19 +120,27 @@ class Counts:
         return max(now - self.feed.whole_at, delay)
 
     def _take(self, row: live.Item) -> None:
-        data, written, first = row["counts"]["B"], live.since_of(row), row["first"]["S"]
-        before_at, before = self._batches.pop(first, (0, b""))
-        if before_at > written:
-            written, data = before_at, before
-        if data != before:
-            minutes = unpacked(data)
-            self._written = written / 1000
-            self._delay = self._written - (max(minutes, default=0) + 1) * 60
-            if before:
-                self._total.subtract(self._new_to_training(unpacked(before)))
-            self._total.update(self._new_to_training(minutes))
-            self._is_new = True
-        self._batches[first] = written, data
+        data, written, events = row["counts"]["B"], live.since_of(row), _digests(row["events"]["B"])
+        if self._batches.get(events[0]) == (written, data):
+            return
+        if any(later > written and events[0] in covered for later, covered in self._recent):
+            return
+        for event in events:
+            if event in self._batches and self._batches[event][0] <= written:
+                self._total.subtract(self._new_to_training(unpacked(self._batches.pop(event)[1])))
+        minutes = unpacked(data)
+        self._total.update(self._new_to_training(minutes))
+        self._batches[events[0]] = written, data
+        self._is_new = True
+        self._written = written / 1000
+        self._delay = self._written - (max(minutes, default=0) + 1) * 60
+        self._forget(written, events)
+
+    def _forget(self, written: int, events: Sequence[bytes]) -> None:
+        """Hold the last minute's events, and the batches of a day."""
+        recent = [*self._recent, (written, frozenset(events))]
+        newest = max(later for later, _ in recent)
+        self._recent = [batch for batch in recent if batch[0] >= newest - live.SETTLED_MS]
         while self._batches[oldest := next(iter(self._batches))][0] < written - _REPEATED_MS:
             del self._batches[oldest]
 
