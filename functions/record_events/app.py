@@ -5,8 +5,8 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 # Disables the cycle collector before the other imports, until the end of this module.
@@ -19,7 +19,7 @@ from personalization.auth.list_ids import PLACEMENT
 from personalization.core import environment, problems
 from personalization.core.aws import clients
 from personalization.core.breaker import Breaker
-from personalization.core.errors import PersonalizationError, RetryLater
+from personalization.core.errors import PersonalizationError, Rejected, RetryLater
 from personalization.core.problems import Problem
 from personalization.engine import backend, recording
 from personalization.events import attribution, delivery, erasure_requests, models, objections, visitors
@@ -146,8 +146,7 @@ def put_user(request: Request) -> dict[str, object]:
     record = models.record(user, _hidden(put, release), models.USER_BYTES)
     if LEAVING.has(release.shop, user, time.monotonic()):
         raise Problem(409, "The deletion of this user was asked for. Put them again when they are deleted.")
-    there = all(delivery.put_user(clients.events(), arn, record) for arn in release.dataset_arns("USERS"))
-    problems.or_not_found(there or None, "The shop has no users dataset: drop one first.")
+    _put(request, partial(delivery.put_user, clients.events(), record=record), release.dataset_arns("USERS"))
     return record.answer()
 
 
@@ -183,8 +182,7 @@ def put_item(request: Request) -> dict[str, object]:
     problems.validate(Who, {"itemId": item})
     put, release = request.json(Put), _release(request)
     record = models.record(item, _hidden(put, release), models.ITEM_BYTES, described=True)
-    there = all(delivery.put_item(clients.events(), arn, record) for arn in release.dataset_arns("ITEMS"))
-    problems.or_not_found(there or None, "The shop has no items dataset: drop one first.")
+    _put(request, partial(delivery.put_item, clients.events(), record=record), release.dataset_arns("ITEMS"))
     from personalization.shop.records import item_files  # noqa: PLC0415 - only a PUT of an item needs it
 
     until, properties = time.monotonic() + item_files.CHANGE_SECONDS, json.loads(record.properties)
@@ -206,6 +204,26 @@ def put_item(request: Request) -> dict[str, object]:
 
 handler = API.answer
 """Answers one request of API Gateway (REST, proxy integration)."""
+
+
+def _put(request: Request, put: Callable[[str], bool], arns: Sequence[str]) -> None:
+    """Put a record into a shop's dataset, and into that of the engine beside it.
+
+    The shop's own decides: what the engine lacks or refuses is in the log. What it could not take now is to be put
+    again, which changes nothing where the record is.
+    """
+    dataset, *beside = arns
+    kind = dataset.rpartition("/")[2].lower()
+    problems.or_not_found(put(dataset) or None, f"The shop has no {kind} dataset: drop one first.")
+    for arn in beside:
+        try:
+            if not put(arn):
+                request.notes["reason"] = f"the engine has no {kind} dataset"
+        except Rejected as error:
+            request.notes["reason"] = f"the engine refuses: {error.reason}"
+        except PersonalizationError as error:
+            request.notes["reason"] = f"{type(error).__name__}: {error.reason}"
+            raise Problem(503, "Personalize has it, but the engine beside it does not yet: put it again.") from None
 
 
 def _leaving(shop: str, user: str | None) -> bool | None:

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from personalization.core.aws import routing
+from personalization.core.aws.errors import refusal
 from personalization.core.environment import Environment
 from personalization.shop.records import release_store
 
@@ -187,14 +190,51 @@ def test_where_nobody_says_who_is_to_be_deleted_messages_come_again(
     assert (personalize.calls, queues.messages(queues.dead)) == ([], [])
 
 
-@pytest.mark.usefixtures("queues")
-def test_a_shops_fallback_has_what_waited_before_personalize(
-    personalize: FakePersonalize, table: "DynamoDBClient"
-) -> None:
-    release_store.put(table, TABLE, {**RELEASE, "fallbackTrackingId": "second"})
+class Second:
+    """An engine beside Personalize, which refuses the event `bad`, or fails."""
+
+    def __init__(self) -> None:
+        self.fails, self.calls, self.taken = False, 0, list[str]()
+
+    def answer(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, object]:
+        self.calls += 1
+        ids = [event["eventId"] for event in parameters["eventList"]]
+        if self.fails or "bad" in ids:
+            raise refusal(operation, "ThrottlingException" if self.fails else "InvalidInputException", "no")
+        self.taken += ids
+        return {}
+
+
+@pytest.fixture
+def second(table: "DynamoDBClient") -> Iterator[Second]:
+    """The shop's fallback."""
+    release_store.put(table, TABLE, {**RELEASE, "fallbackTrackingId": "engine:retail-demo"})
     containers.start(app)
-    assert deliver(load("deliver_events")) == []
-    trackers = [request["trackingId"] for _, request in personalize.calls]
-    assert trackers == ["second", RELEASE["trackingId"]]
+    before, second = routing.connected("engine"), Second()
+    routing.connect("engine", second)
+    yield second
+    assert before
+    routing.connect("engine", before)
     release_store.put(table, TABLE, RELEASE)
     containers.start(app)
+
+
+def test_a_shops_fallback_has_what_waited_but_for_what_it_refuses(
+    personalize: FakePersonalize, queues: Queues, second: Second
+) -> None:
+    queues.put("a", "bad", "b")
+    assert deliver(queues.batch()) == []
+    assert (sent(personalize), second.taken) == ([["a", "bad", "b"]], ["a", "b"])
+
+
+def test_a_fallback_that_fails_keeps_nothing_from_personalize_and_has_it_later(
+    personalize: FakePersonalize, queues: Queues, second: Second
+) -> None:
+    queues.put("a")
+    queues.put("b", session="t")
+    batch, second.fails = queues.batch(), True
+    assert len(deliver(batch)) == 2
+    assert (sent(personalize), second.calls) == ([["a"], ["b"]], 1)
+    second.fails = False
+    assert deliver(batch) == []
+    assert (second.taken, queues.messages(queues.dead)) == (["a", "b"], [])

@@ -2,21 +2,29 @@
 import itertools
 import json
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from personalization.core.aws import routing
+from personalization.core.aws.errors import refusal
 from personalization.core.breaker import Breaker
 from personalization.core.problems import validate
 from personalization.events.models import Events, calls
+from personalization.shop.records import release_store
 
 from functions.record_events import app
 from functions.record_events.app import handler
 from tests.handlers import containers
 from tests.handlers.fakes import ARN, FakePersonalize
 from tests.handlers.queues import Queues
-from tests.handlers.samples import RELEASE, SHOPPER_EVENTS, Event, body, described, fields, load
+from tests.handlers.samples import RELEASE, SHOPPER_EVENTS, TABLE, Event, body, described, fields, load
 from tests.handlers.variables import changed
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 THRESHOLD = 3
 
@@ -387,11 +395,79 @@ def test_a_fallback_has_events_while_personalize_rests(personalize: FakePersonal
     assert (trackers(personalize), len(queues.messages(queues.events))) == (["second"], 1)
 
 
-def test_what_a_fallback_cannot_take_now_comes_to_both_by_the_queue(
-    personalize: FakePersonalize, queues: Queues
+class Second:
+    """An engine beside Personalize: it fails by a code of AWS, or has no dataset."""
+
+    def __init__(self, code: str = "") -> None:
+        self.code = code
+        self.taken: list[Any] = []
+
+    def answer(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, object]:
+        if self.code:
+            raise refusal(operation, self.code, "no")
+        self.taken.append(parameters)
+        return {}
+
+
+@pytest.fixture
+def second() -> Iterator[Second]:
+    """The engine's place."""
+    before, second = routing.connected("engine"), Second()
+    routing.connect("engine", second)
+    yield second
+    assert before
+    routing.connect("engine", before)
+
+
+@pytest.mark.parametrize(("code", "waiting"), [("", 0), ("ThrottlingException", 12), ("InternalServerException", 12)])
+def test_what_a_fallback_does_keeps_nothing_from_personalize(
+    code: str, waiting: int, personalize: FakePersonalize, queues: Queues, second: Second
 ) -> None:
-    personalize.fails("PutEvents", "ThrottlingException")
+    second.code = code
+    made = calls(validate(Events, {"sessionId": "s", "events": [{"eventType": "View"}] * 12}), 0, lambda: "id")
+    beside = replace(app.ACCEPTANCE, breaker=Breaker())
+    assert beside.deliver("demo", "t", made, time.monotonic() + 5, fallback="engine:retail-demo") == (12, 0)
+    assert [len(request["eventList"]) for _, request in personalize.calls] == [10, 2]
+    told = [json.loads(message["Body"]) for message in queues.messages(queues.events)]
+    assert sum(len(message["events"]) for message in told) == waiting
+
+
+def test_what_a_fallback_refuses_is_delivered_and_waits_for_nobody(
+    personalize: FakePersonalize, queues: Queues, second: Second
+) -> None:
+    second.code = "InvalidInputException"
     made = calls(validate(Events, {"sessionId": "s", "events": [{"eventType": "View"}]}), 0, lambda: "id")
-    failing = replace(app.ACCEPTANCE, breaker=Breaker())
-    assert failing.deliver("demo", "t", made, time.monotonic() + 5, fallback="second") == (0, 1)
-    assert ({*trackers(personalize)}, len(queues.messages(queues.events))) == ({"second"}, 1)
+    assert app.ACCEPTANCE.deliver("demo", "t", made, time.monotonic() + 5, fallback="engine:retail-demo") == (1, 0)
+    assert (trackers(personalize), queues.messages(queues.events)) == (["t"], [])
+
+
+@pytest.fixture
+def _falls_back(table: "DynamoDBClient") -> Iterator[None]:
+    release_store.put(table, TABLE, {**RELEASE, "fallbackTrackingId": "engine:retail-demo"})
+    containers.start(app)
+    yield
+    release_store.put(table, TABLE, RELEASE)
+    containers.start(app)
+
+
+@pytest.mark.usefixtures("_falls_back")
+@pytest.mark.parametrize("name", ["api_put_user", "api_put_item"])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        pytest.param("", 202, id="takes it"),
+        pytest.param("ResourceNotFoundException", 202, id="has no dataset"),
+        pytest.param("InvalidInputException", 202, id="refuses it"),
+        pytest.param("ThrottlingException", 503, id="is throttled"),
+    ],
+)
+def test_a_put_is_answered_by_what_personalize_says(
+    name: str, code: str, status: int, personalize: FakePersonalize, second: Second
+) -> None:
+    second.code = code
+    answer = handler(load(name), None)
+    assert (answer["statusCode"], len(personalize.calls), len(second.taken)) == (status, 1, 0 if code else 1)
+    assert status == 202 or "put it again" in body(answer)["detail"]
+    personalize.fails(personalize.operations()[0], "ResourceNotFoundException")
+    second.taken.clear()
+    assert (handler(load(name), None)["statusCode"], second.taken) == (404, [])

@@ -77,8 +77,9 @@ class Acceptance:
     ) -> tuple[int, int]:
         """Deliver events to the shop's event tracker, those about actions to `actions`, and enqueue the rest.
 
-        They go to the engine's tracker, `fallback`, first: its next answer knows them, whatever Personalize does. Both
-        ignore an event that comes again with its id.
+        They go to the engine's tracker, `fallback`, first: its next answer knows them, whatever Personalize does. What
+        Personalize does never depends on it: what the engine does not take now comes to it by the queue. Both ignore an
+        event that comes again with its id.
 
         Returns:
             The number of events that Personalize took, and of those after them in the queue.
@@ -87,20 +88,16 @@ class Acceptance:
             Rejected: Personalize calls the first call invalid.
             RetryLater: neither took an event in time.
         """
-        copied, refused = self._deliver(Trackers(fallback, ""), calls) if fallback else (len(calls), None)
-        if refused:
-            calls = calls[:copied]
-        delivered, refused_there = self._deliver(Trackers(tracking_id, actions), calls[:copied])
-        refused = refused_there or (refused if delivered == len(calls) else None)
-        taken = sum(len(call.events) for call in calls[:delivered])
-        if refused:
-            if not taken:
-                raise refused
-            return taken, 0
-        left = calls[delivered:]
-        queued = self._enqueue(shop, left, until) if left else 0
+        missed = self._copy(fallback, calls) if fallback else []
+        delivered, refused = self._deliver(Trackers(tracking_id, actions), calls)
+        taken, left = sum(len(call.events) for call in calls[:delivered]), calls[delivered:]
+        if refused and not taken:
+            raise refused
+        queued = self._enqueue(shop, left, until) if left and not refused else 0
         if not taken and not queued:
             raise RetryLater("events", "neither Personalize nor the queue takes them")
+        if behind := [call for call in calls[:delivered] if call in missed]:
+            self._enqueue(shop, behind, until)
         return taken, queued
 
     def defer(self, shop: str, calls: Sequence[Call], until: float) -> int:
@@ -161,6 +158,20 @@ class Acceptance:
                 return taken, None
             self.breaker.succeeded(tracking_id)
         return len(calls), None
+
+    def _copy(self, tracking_id: str, calls: Sequence[Call]) -> list[Call]:
+        """Give the engine events; return those that it does not take now.
+
+        A single event that it refuses is none of them: it would refuse it again. Of several, the queue finds it out.
+        """
+        left, missed = [call for call in calls if not call.of_actions], list[Call]()
+        while left:
+            taken, refused = self._deliver(Trackers(tracking_id, ""), left)
+            if not refused:
+                return [*missed, *left[taken:]]
+            missed += [call for call in left[taken : taken + 1] if len(call.events) > 1]
+            left = left[taken + 1 :]
+        return missed
 
     def _enqueue(self, shop: str, calls: Sequence[Call], until: float, *, delivered: bool = False) -> int:
         return queue.enqueue(self.sqs(), self.queue(), shop, calls, partial(self._late, until), delivered=delivered)
@@ -245,6 +256,7 @@ class Delivery:
     paused_by_queue: int = 0
     """Retries after the queue's own pause, because SQS did not accept ours."""
     _busy: set[str] = field(default_factory=set)
+    """Shops whose event tracker failed, and the engine's trackers that did."""
     _table_fails: bool = False
     _until: float = 0.0
 
@@ -283,10 +295,11 @@ class Delivery:
             call = group.call()
             release = self.releases.get(group.shop, self.clock())
             tracking_id = _tracker(release, call)
-            if release.fallback_tracking_id and not call.of_actions:
-                put(self.personalize, release.fallback_tracking_id, call)
+            is_copied = not release.fallback_tracking_id or self._copy(release.fallback_tracking_id, group)
             put(self.personalize, tracking_id, call)
             self.delivered += len(group.parts)
+            if not is_copied:
+                self.failed |= ids
         except Problem:
             self._dead_letter(group.text(), "there is no such shop any more", ids, len(group.parts))
         except Rejected as error:
@@ -299,6 +312,24 @@ class Delivery:
             # Do not ask a throttled or failing shop again in this batch.
             self._busy.add(group.shop)
             self.failed |= ids
+
+    def _copy(self, tracking_id: str, group: Group) -> bool:
+        """Give the engine beside Personalize what waited; return whether it has all but what it refuses.
+
+        After a failure it is not asked again in this batch, and Personalize still is.
+        """
+        if group.of_actions:
+            return True
+        if tracking_id in self._busy:
+            return False
+        try:
+            put(self.personalize, tracking_id, group.call())
+        except Rejected:
+            return len(group.parts) == 1 or all([self._copy(tracking_id, single) for single in group.alone()])
+        except PersonalizationError:
+            self._busy.add(tracking_id)
+            return False
+        return True
 
     def _note(self, group: Group, ids: set[str]) -> None:
         """Store delivered events in the table, except those about actions.
