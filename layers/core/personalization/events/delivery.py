@@ -325,7 +325,7 @@ class Delivery:
         try:
             put(self.personalize, tracking_id, group.call())
         except Rejected:
-            return len(group.parts) == 1 or all([self._copy(tracking_id, single) for single in group.alone()])
+            return len(group.parts) == 1 or all(self._copy(tracking_id, single) for single in group.alone())
         except PersonalizationError:
             self._busy.add(tracking_id)
             return False
