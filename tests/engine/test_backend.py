@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,6 +66,8 @@ TABLES = (
     recording.operations(environment.live_table),
     erasing.operations(STREAMS),
 )
+KINDS = {"DatasetGroup": "dataset-group"}
+"""How ARNs spell kinds of resources, where it is not the same in lower case."""
 ITEMS = 40
 FIELDS: dict[str, list[dict[str, object]]] = {
     "INTERACTIONS": [
@@ -170,6 +172,34 @@ def test_a_table_a_model_and_a_campaign_make_answers(shop: "PersonalizeClient", 
     assert {int(item["itemId"][1:]) % 4 for item in chosen["itemList"]} == {1}
     version = shop.describe_campaign(campaignArn=campaign)["campaign"]["solutionVersionArn"]
     assert set(shop.get_solution_metrics(solutionVersionArn=version)["metrics"]) >= {"coverage"}
+
+
+def misfits(shape: Any, value: Any) -> Iterator[str]:  # noqa: ANN401 - a shape of botocore, and what it is about
+    """Yield the members whose values are not of the types that boto3 gives."""
+    if shape.type_name == "structure":
+        for name, inner in shape.members.items():
+            yield from misfits(inner, value[name]) if name in value else ()
+    elif shape.type_name == "list":
+        for part in value:
+            yield from misfits(shape.member, part)
+    elif shape.type_name == "timestamp" and not isinstance(value, datetime):
+        yield shape.name
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("DatasetGroup", ""), ("Dataset", "/ITEMS"), ("Filter", "-g1"), ("Solution", "-similar-items"), ("Campaign", "")],
+)
+def test_what_is_described_has_times_as_boto3_gives_them(
+    shop: "PersonalizeClient", campaign: str, kind: str, name: str
+) -> None:
+    version = shop.describe_campaign(campaignArn=campaign)["campaign"]["solutionVersionArn"]
+    shop.update_campaign(campaignArn=campaign, solutionVersionArn=version)
+    member = f"{kind[0].lower()}{kind[1:]}Arn"
+    arn = campaign if kind == "Campaign" else f"{ARN}:{KINDS.get(kind, kind.lower())}/retail-engine{name}"
+    described = shop._make_api_call(f"Describe{kind}", {member: arn})  # type: ignore[attr-defined]
+    shape = shop.meta.service_model.operation_model(f"Describe{kind}").output_shape
+    assert list(misfits(shape, described)) == []
 
 
 @pytest.fixture(scope="module")

@@ -80,8 +80,11 @@ def _sort_key(kind: str, arn: str) -> str:
 
 def shown(members: Mapping[str, Any]) -> Members:
     """Return members as the API shows them: with times, and without what only the engine reads."""
-    return {
-        name: datetime.fromtimestamp(value, UTC) if name in _TIMES else value
-        for name, value in members.items()
-        if not name.startswith("_")
-    }
+    return {name: _shown(name, value) for name, value in members.items() if not name.startswith("_")}
+
+
+def _shown(name: str, value: Any) -> Any:  # noqa: ANN401 - any member
+    """Return a member as the API shows it; what it shows of another resource, such as its latest version, has times."""
+    if isinstance(value, Mapping):
+        return {inner: _shown(inner, part) for inner, part in value.items()}
+    return datetime.fromtimestamp(value, UTC) if name in _TIMES else value
