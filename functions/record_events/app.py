@@ -59,13 +59,13 @@ clients.make_ahead(environment.table, environment.shopper_events_table, environm
 
 @API.operation("recordEvents")
 def record(request: Request) -> dict[str, object]:
-    until, shop = time.monotonic() + delivery.BUDGET_SECONDS, request.path["shop"]
+    until, shop, now = time.monotonic() + delivery.BUDGET_SECONDS, request.path["shop"], time.time()
     body = request.json(Events)
     if request.caller:
         user, session = caller.of_events(request.caller, body.user_id, body.session_id)
         problems.validate(Who, {"userId": user})
         body = body.model_copy(update={"user_id": user, "session_id": session})
-    made = models.calls(body, int(time.time()), browser=request.caller is not None)
+    made = models.calls(body, int(now), browser=request.caller is not None)
     calls = models.renamed(made, caller.event_id) if request.caller else made
     release = _release(request)
     if release.hashed:
@@ -77,14 +77,14 @@ def record(request: Request) -> dict[str, object]:
     visitor = _visitor(release, calls[0].user_id, body.visitor_id)
     if visitor:
         calls = models.of_visitor(calls, visitor)
-    leaves = _leaving(shop, calls[0].user_id)
+    calls, leaves = models.dated(calls, now), _leaving(shop, calls[0].user_id)
     if leaves:
         request.notes["discarded"] = len(body.events)
         return models.discarded(made)
     if leaves is None:
         delivered, taken = 0, ACCEPTANCE.defer(shop, calls, until)
     else:
-        delivered, queued = ACCEPTANCE.deliver(
+        delivered, queued, earlier = ACCEPTANCE.deliver(
             shop,
             release.tracking_id,
             calls,
@@ -92,6 +92,7 @@ def record(request: Request) -> dict[str, object]:
             actions=release.action_tracking_id,
             fallback=release.fallback_tracking_id,
         )
+        calls = models.dated(calls, now, earlier)
         taken = ACCEPTANCE.keep(shop, models.first(calls, delivered + queued), time.time(), until)
         _introduce(shop, calls[0].user_id, visitor, until)
     delivered, queued = min(delivered, taken), max(taken - delivered, 0)

@@ -186,6 +186,46 @@ def test_a_training_and_the_counts_after_it_have_each_event_once(
     assert learned.minute <= now // 60
 
 
+@pytest.mark.parametrize("accepted", [-7_200, -3_600, -60, 0])
+def test_an_event_that_waited_counts_since_it_was_accepted(accepted: int) -> None:
+    """A training in between knows it by its copy: it counts there, and nowhere else."""
+    trained, (at, name) = int(NOW), (int(NOW) + accepted, "e")
+    copied = ArchivedEvent(at, name, "s", "u", "i", "View", float(at), None, "", "", "")
+    learned = Learned.of([copied], 0, trained)
+    table, (shop, _) = shops()
+    shop.now = NOW + 3_600
+    shop.put(name, "u", itemId="i", acceptedAt=at + 0.9)
+    counting.count(shop.client, TABLE, table.records, lambda: shop.now)
+    assert (counted(Counts(shop.group, learned), shop), shop.ids("u")) == ({}, [name])
+    assert counted(Counts(shop.group, NOTHING), shop) == {("i", "View", None): 1}
+
+
+def test_an_event_that_comes_again_counts_since_its_first_time_and_the_answer_says_since_when() -> None:
+    table, (shop, _) = shops()
+    call: Any = {"trackingId": f"engine:{shop.group}", "sessionId": "s", "userId": "u"}
+    for later in (0, 90):
+        events = [
+            {"eventId": name, "eventType": "View", "itemId": "i", "sentAt": 0, "acceptedAt": NOW + later}
+            for name in ("ab" if later else "a")
+        ]
+        answer = shop.events().put_events(eventList=events, **call)
+    assert answer == {"acceptedAt": {"a": NOW}}
+    counting.count(shop.client, TABLE, table.records, lambda: shop.now)
+    since = Learned(int(NOW) // 60 + 1, {})
+    assert counted(Counts(shop.group, since), shop) == {("i", "View", None): 1}
+
+
+@given(st.integers(0, 59_999), st.integers(1, 10))
+def test_the_events_of_a_call_count_in_the_minute_of_their_acceptance(milliseconds: int, number: int) -> None:
+    _, (shop, _) = shops()
+    at = int(NOW) // 60 * 60 + milliseconds / 1000
+    events = [
+        {"eventId": f"e{n}", "eventType": "View", "itemId": "i", "sentAt": 0, "acceptedAt": at} for n in range(number)
+    ]
+    shop.events().put_events(trackingId=f"engine:{shop.group}", sessionId="s", userId="u", eventList=events)
+    assert {int(key.partition("#")[0]) // 60_000 for key in shop.sorts("#u")} == {int(NOW) // 60}
+
+
 @given(st.lists(st.tuples(st.integers(-9000, 0), st.sampled_from(["", "u"]), st.sampled_from("stv")), max_size=20))
 def test_a_training_learns_the_last_hour_from_a_stream_of_all_events(drawn: Sequence[tuple[int, str, str]]) -> None:
     now = int(NOW)

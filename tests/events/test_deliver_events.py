@@ -195,6 +195,7 @@ class Second:
 
     def __init__(self) -> None:
         self.fails, self.calls, self.taken = False, 0, list[str]()
+        self.accepted: list[float] = []
 
     def answer(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, object]:
         self.calls += 1
@@ -202,6 +203,7 @@ class Second:
         if self.fails or "bad" in ids:
             raise refusal(operation, "ThrottlingException" if self.fails else "InvalidInputException", "no")
         self.taken += ids
+        self.accepted += [event["acceptedAt"] for event in parameters["eventList"] if "acceptedAt" in event]
         return {}
 
 
@@ -238,3 +240,17 @@ def test_a_fallback_that_fails_keeps_nothing_from_personalize_and_has_it_later(
     second.fails = False
     assert deliver(batch) == []
     assert (second.taken, queues.messages(queues.dead)) == (["a", "b"], [])
+
+
+def test_what_waited_comes_to_the_engine_and_its_table_with_the_time_of_its_acceptance(
+    queues: Queues, second: Second, table: "DynamoDBClient"
+) -> None:
+    event = {"eventType": "View", "eventId": "e", "itemId": "i", "sentAt": 1_795_594_812, "accepted": 1_795_594_820.5}
+    for delivered in (False, True):
+        body = {"shop": "demo", "sessionId": "s", "userId": "late", "delivered": delivered, "events": [event]}
+        queues.client.send_message(QueueUrl=queues.events, MessageBody=json.dumps(body))
+    assert deliver(queues.batch()) == []
+    assert second.accepted == [1_795_594_820.5]
+    key = {"shopper": {"S": "demo#late"}, "event": {"S": "e"}}
+    noted = table.get_item(TableName=SHOPPER_EVENTS, Key=key)["Item"]
+    assert json.loads(noted["more"]["S"])["accepted"] == 1_795_594_820

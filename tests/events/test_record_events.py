@@ -240,7 +240,7 @@ def test_a_slow_personalize_takes_what_it_can_in_time(personalize: FakePersonali
     ticks = itertools.count(0.0, 0.3)
     made = calls(events, 0, lambda: "id")
     hurried = replace(app.ACCEPTANCE, breaker=Breaker(), clock=lambda: next(ticks))
-    assert hurried.deliver("demo", "t", made, 5.0) == (30, 10)
+    assert hurried.deliver("demo", "t", made, 5.0)[:2] == (30, 10)
     assert (len(personalize.calls), len(queues.messages(queues.events))) == (3, 1)
 
 
@@ -383,7 +383,7 @@ def trackers(personalize: FakePersonalize) -> list[str]:
 
 def test_a_fallback_has_events_before_personalize_has_them(personalize: FakePersonalize) -> None:
     made = calls(validate(Events, {"sessionId": "s", "events": [{"eventType": "View"}]}), 0, lambda: "id")
-    assert app.ACCEPTANCE.deliver("demo", "t", made, time.monotonic() + 5, fallback="second") == (1, 0)
+    assert app.ACCEPTANCE.deliver("demo", "t", made, time.monotonic() + 5, fallback="second")[:2] == (1, 0)
     assert trackers(personalize) == ["second", "t"]
 
 
@@ -391,7 +391,7 @@ def test_a_fallback_has_events_while_personalize_rests(personalize: FakePersonal
     made = calls(validate(Events, {"sessionId": "s", "events": [{"eventType": "View"}]}), 0, lambda: "id")
     resting = replace(app.ACCEPTANCE, breaker=Breaker(threshold=1))
     resting.breaker.failed("t", time.monotonic())
-    assert resting.deliver("demo", "t", made, time.monotonic() + 5, fallback="second") == (0, 1)
+    assert resting.deliver("demo", "t", made, time.monotonic() + 5, fallback="second")[:2] == (0, 1)
     assert (trackers(personalize), len(queues.messages(queues.events))) == (["second"], 1)
 
 
@@ -400,13 +400,14 @@ class Second:
 
     def __init__(self, code: str = "") -> None:
         self.code = code
+        self.says: dict[str, object] = {}
         self.taken: list[Any] = []
 
     def answer(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, object]:
         if self.code:
             raise refusal(operation, self.code, "no")
         self.taken.append(parameters)
-        return {}
+        return self.says
 
 
 @pytest.fixture
@@ -426,7 +427,7 @@ def test_what_a_fallback_does_keeps_nothing_from_personalize(
     second.code = code
     made = calls(validate(Events, {"sessionId": "s", "events": [{"eventType": "View"}] * 12}), 0, lambda: "id")
     beside = replace(app.ACCEPTANCE, breaker=Breaker())
-    assert beside.deliver("demo", "t", made, time.monotonic() + 5, fallback="engine:retail-demo") == (12, 0)
+    assert beside.deliver("demo", "t", made, time.monotonic() + 5, fallback="engine:retail-demo")[:2] == (12, 0)
     assert [len(request["eventList"]) for _, request in personalize.calls] == [10, 2]
     told = [json.loads(message["Body"]) for message in queues.messages(queues.events)]
     assert sum(len(message["events"]) for message in told) == waiting
@@ -437,7 +438,7 @@ def test_what_a_fallback_refuses_is_delivered_and_waits_for_nobody(
 ) -> None:
     second.code = "InvalidInputException"
     made = calls(validate(Events, {"sessionId": "s", "events": [{"eventType": "View"}]}), 0, lambda: "id")
-    assert app.ACCEPTANCE.deliver("demo", "t", made, time.monotonic() + 5, fallback="engine:retail-demo") == (1, 0)
+    assert app.ACCEPTANCE.deliver("demo", "t", made, time.monotonic() + 5, fallback="engine:retail-demo")[:2] == (1, 0)
     assert (trackers(personalize), queues.messages(queues.events)) == (["t"], [])
 
 
@@ -471,3 +472,40 @@ def test_a_put_is_answered_by_what_personalize_says(
     personalize.fails(personalize.operations()[0], "ResourceNotFoundException")
     second.taken.clear()
     assert (handler(load(name), None)["statusCode"], second.taken) == (404, [])
+
+
+@pytest.fixture
+def _on_the_engine(table: "DynamoDBClient") -> Iterator[None]:
+    release_store.put(table, TABLE, {**RELEASE, "trackingId": "engine:retail-demo"})
+    containers.start(app)
+    yield
+    release_store.put(table, TABLE, RELEASE)
+    containers.start(app)
+
+
+@pytest.mark.usefixtures("_on_the_engine")
+def test_an_event_that_came_before_is_written_down_with_its_first_time(second: Second, table: "DynamoDBClient") -> None:
+    events = [{"eventType": "View", "itemId": "i", "eventId": name} for name in ("first", "again")]
+    second.says = {"acceptedAt": {"again": 1_795_500_000.25}}
+    began = int(time.time())
+    assert handler(sent(events, userId="who-came-before"), None)["statusCode"] == 202
+    times = {event["eventId"]: event["acceptedAt"] for event in second.taken[0]["eventList"]}
+    assert min(times.values()) >= began
+    noted = {
+        item["event"]["S"]: json.loads(item["more"]["S"])["accepted"]
+        for item in table.query(
+            TableName=SHOPPER_EVENTS,
+            KeyConditionExpression="shopper = :user",
+            ExpressionAttributeValues={":user": {"S": "demo#who-came-before"}},
+        )["Items"]
+    }
+    assert noted == {"again": 1_795_500_000, "first": int(times["first"])}
+
+
+def test_an_event_keeps_the_time_of_its_acceptance_in_the_queue(personalize: FakePersonalize, queues: Queues) -> None:
+    personalize.fails("PutEvents", "ThrottlingException")
+    began = time.time()
+    assert handler(load("api_events"), None)["statusCode"] == 202
+    (message,) = queues.messages(queues.events)
+    assert all(began - 1 < event["accepted"] <= time.time() for event in json.loads(message["Body"])["events"])
+    assert all("accepted" not in event for event in personalize.body_of("PutEvents")["eventList"])

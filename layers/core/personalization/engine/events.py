@@ -87,7 +87,7 @@ _CALL = _Shape(
 _EVENT = _Shape(
     ("eventType", "sentAt"),
     {"eventId": 256, "eventType": 256, "itemId": 256, "properties": 1024, "recommendationId": 40},
-    ("eventValue", "sentAt", "impression", "metricAttribution"),
+    ("eventValue", "sentAt", "acceptedAt", "impression", "metricAttribution"),
     ("eventId", "eventType", "itemId"),
 )
 _ATTRIBUTION = _Shape(("eventAttributionSource",), {"eventAttributionSource": 1024})
@@ -136,7 +136,12 @@ class Events:
         self._check = check
 
     def put_events(self, **request: Any) -> dict[str, object]:  # noqa: ANN401 - as boto3's
-        """Store the events of a call, and give events of its session to its user."""
+        """Store the events of a call, and give events of its session to its user.
+
+        Beside AWS's members an event may have `acceptedAt`, in epoch seconds. From then on it is the user's and counts,
+        however late it comes: as the copy of accepted events says, from which trainings learn. The answer's
+        `acceptedAt` has that of the events which came before, by their ids.
+        """
         operation = "PutEvents"
         self._check_shape(operation, _CALL, request)
         events = self._parts(operation, request, "eventList", _EVENT)
@@ -149,10 +154,10 @@ class Events:
         for event, properties in zip(events, members, strict=True):
             row = _row(operation, event, properties)
             rows.setdefault(row["id"], row)
-        stored = self._store(group, user or session, rows, is_anonymous=user is None)
+        stored, before = self._store(group, user or session, rows, is_anonymous=user is None)
         if user != session:
             self._move(group, session, user, stored)
-        return {}
+        return {"acceptedAt": {event: time / 1000 for event, time in before.items()}} if before else {}
 
     def put_users(self, **request: Any) -> dict[str, object]:  # noqa: ANN401 - as boto3's
         """Store users; a record replaces that of its id."""
@@ -223,12 +228,15 @@ class Events:
         self._check(operation, resource, records)
         return records
 
-    def _store(self, group: str, user: str, rows: Mapping[str, Json], *, is_anonymous: bool) -> int:
-        """Store the events that are new; return when the first of all was stored."""
+    def _store(
+        self, group: str, user: str, rows: Mapping[str, Json], *, is_anonymous: bool
+    ) -> tuple[int, Mapping[str, int]]:
+        """Store the events that are new; return since when the first of all is there, and those that came before."""
         now = self._clock()
-        stored, expires = live.milliseconds(now), live.number(int(now) + live.KEPT_SECONDS)
-        # The next millisecond for the next event keeps their order.
-        left, first = list(enumerate(rows.values(), stored)), stored
+        expires = live.number(int(now) + live.KEPT_SECONDS)
+        left = [(_since(row.get("accepted", now), number), row) for number, row in enumerate(rows.values())]
+        times = {row["id"]: at for at, row in left}
+        came_before: dict[str, int] = {}
         while left:
             parts: list[Any] = []
             marks: dict[int, str] = {}
@@ -248,9 +256,9 @@ class Events:
                 before = {marks[number]: item for number, item in unmet(error).items() if number in marks}
                 if not before:
                     raise
-                first = min([first, *(int(item["stored"]["N"]) for item in before.values() if "stored" in item)])
+                came_before |= {name: int(item["stored"]["N"]) for name, item in before.items() if "stored" in item}
                 left = [(at, row) for at, row in left if row["id"] not in before]
-        return first
+        return min((times | came_before).values()), came_before
 
     def _move(self, group: str, session: str, user: str | None, stored: int) -> None:
         """Give the events of a session to the user who logged in.
@@ -345,9 +353,19 @@ def group_of_dataset(arn: str) -> str:
     return arn.partition(":dataset/")[2].partition("/")[0]
 
 
+def _since(accepted: float, number: int) -> int:
+    """Return the milliseconds since which an event of a call is there.
+
+    The next millisecond for the next event keeps their order, within the minute by which they are counted.
+    """
+    stored = live.milliseconds(accepted)
+    return min(stored + number, stored // 60_000 * 60_000 + 59_999)
+
+
 def _row(operation: str, event: Json, properties: Json) -> dict[str, Any]:
     """Return an event as it is stored; its item and its value may stand among the properties, as the guide has them."""
-    size = len(json.dumps(event, ensure_ascii=False, default=str).encode())
+    sent = {name: value for name, value in event.items() if name != "acceptedAt"}
+    size = len(json.dumps(sent, ensure_ascii=False, default=str).encode())
     if size > EVENT_BYTES:
         raise _invalid(operation, f"An event has at most {EVENT_BYTES} bytes: this one has {size}.")
     impression = event.get("impression")
@@ -359,6 +377,8 @@ def _row(operation: str, event: Json, properties: Json) -> dict[str, Any]:
         raise _invalid(operation, "eventAttributionSource must be a text of 1 to 1,024 printable characters.")
     row: dict[str, Any] = {"id": event.get("eventId") or str(uuid.uuid4()), "type": event["eventType"]}
     row["at"] = _seconds(operation, event["sentAt"])
+    if "acceptedAt" in event:
+        row["accepted"] = _seconds(operation, event["acceptedAt"])
     item, value = event.get("itemId", properties.get("itemId")), event.get("eventValue", properties.get("eventValue"))
     if item is not None:
         if not _is_id(item):

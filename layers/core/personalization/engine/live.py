@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of what came since an engine's tables were written: events and users to answer from, and put records.
 
-`<group>` is the name of a dataset group; times are in milliseconds, thirteen digits in a key, and of the container that
-stored the item.
+`<group>` is the name of a dataset group; times are in milliseconds, thirteen digits in a key. An event's is that of its
+acceptance, also if it waited; any other is of the container that stored the item.
 
 | `p`                         | `s`                 | the item                                                       |
 |-----------------------------|---------------------|----------------------------------------------------------------|

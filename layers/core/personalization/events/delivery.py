@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deliver events to Personalize, from a request or from the queue; put records of users and items."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from personalization.core.aws.errors import none_if_missing
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
+from personalization.core.names import ENGINE
 from personalization.core.problems import Problem
 from personalization.events import queue, store
 from personalization.events.erasure_requests import Leaving
-from personalization.events.models import Call, Record, first, for_personalize
+from personalization.events.models import Call, Record, first, for_engine, for_personalize
 from personalization.events.queue import Group, Message, groups
 from personalization.shop.records import release_store
 from personalization.shop.records.release import Release
@@ -46,6 +47,17 @@ class Trackers:
         return self.actions if call.of_actions else self.items
 
 
+class Taken(NamedTuple):
+    """What became of the events of a request."""
+
+    delivered: int
+    """The number that Personalize took, from the first one on."""
+    queued: int
+    """The number of those after them in the queue."""
+    earlier: Mapping[str, float]
+    """When the engine accepted those that it had before, by their ids, in epoch seconds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
     """Take the events of a request: deliver them to Personalize and store them, and enqueue what either misses.
@@ -74,22 +86,20 @@ class Acceptance:
         *,
         actions: str = "",
         fallback: str = "",
-    ) -> tuple[int, int]:
+    ) -> Taken:
         """Deliver events to the shop's event tracker, those about actions to `actions`, and enqueue the rest.
 
         They go to the engine's tracker, `fallback`, first: its next answer knows them, whatever Personalize does. What
         Personalize does never depends on it: what the engine does not take now comes to it by the queue. Both ignore an
         event that comes again with its id.
 
-        Returns:
-            The number of events that Personalize took, and of those after them in the queue.
-
         Raises:
             Rejected: Personalize calls the first call invalid.
             RetryLater: neither took an event in time.
         """
-        missed = self._copy(fallback, calls) if fallback else []
-        delivered, refused = self._deliver(Trackers(tracking_id, actions), calls)
+        earlier: dict[str, float] = {}
+        missed = self._copy(fallback, calls, earlier) if fallback else []
+        delivered, refused = self._deliver(Trackers(tracking_id, actions), calls, earlier)
         taken, left = sum(len(call.events) for call in calls[:delivered]), calls[delivered:]
         if refused and not taken:
             raise refused
@@ -98,7 +108,7 @@ class Acceptance:
             raise RetryLater("events", "neither Personalize nor the queue takes them")
         if behind := [call for call in calls[:delivered] if call in missed]:
             self._enqueue(shop, behind, until)
-        return taken, queued
+        return Taken(taken, queued, earlier)
 
     def defer(self, shop: str, calls: Sequence[Call], until: float) -> int:
         """Enqueue events while it is unknown whether their user is being deleted; the delivery from the queue decides.
@@ -136,8 +146,10 @@ class Acceptance:
             raise RetryLater("events", "neither their table nor the queue takes them")
         return taken
 
-    def _deliver(self, trackers: Trackers, calls: Sequence[Call]) -> tuple[int, Rejected | None]:
-        """Call Personalize in sequence until a call fails or PATIENCE ends.
+    def _deliver(
+        self, trackers: Trackers, calls: Sequence[Call], earlier: dict[str, float]
+    ) -> tuple[int, Rejected | None]:
+        """Call Personalize in sequence until a call fails or PATIENCE ends; note in `earlier` what came before.
 
         Returns:
             The number of successful calls, and the error if the next one was invalid.
@@ -150,7 +162,7 @@ class Acceptance:
             if now > until or not self.breaker.allows(tracking_id, now):
                 return taken, None
             try:
-                put(self.personalize(), tracking_id, call)
+                earlier |= put(self.personalize(), tracking_id, call)
             except Rejected as error:
                 return taken, error
             except PersonalizationError:
@@ -159,14 +171,14 @@ class Acceptance:
             self.breaker.succeeded(tracking_id)
         return len(calls), None
 
-    def _copy(self, tracking_id: str, calls: Sequence[Call]) -> list[Call]:
+    def _copy(self, tracking_id: str, calls: Sequence[Call], earlier: dict[str, float]) -> list[Call]:
         """Give the engine events; return those that it does not take now.
 
         A single event that it refuses is none of them: it would refuse it again. Of several, the queue finds it out.
         """
         left, missed = [call for call in calls if not call.of_actions], list[Call]()
         while left:
-            taken, refused = self._deliver(Trackers(tracking_id, ""), left)
+            taken, refused = self._deliver(Trackers(tracking_id, ""), left, earlier)
             if not refused:
                 return [*missed, *left[taken:]]
             missed += [call for call in left[taken : taken + 1] if len(call.events) > 1]
@@ -184,14 +196,20 @@ def _ids(calls: Sequence[Call]) -> list[str]:
     return [str(event["eventId"]) for call in calls for event in call.events]
 
 
-def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None:
-    """Call PutEvents or PutActionInteractions; errors are those of `aws.errors.Translating`."""
+def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> Mapping[str, float]:
+    """Call PutEvents or PutActionInteractions; errors are those of `aws.errors.Translating`.
+
+    Returns:
+        When events were accepted that the engine had before, by their ids; Personalize does not say it.
+    """
     if call.of_actions:
         client.put_action_interactions(trackingId=tracking_id, actionInteractions=[*_deeds(call)])
-        return
+        return {}
     user: Any = {"userId": call.user_id} if call.user_id is not None else {}
-    events: Any = list(map(for_personalize, call.events))
-    client.put_events(trackingId=tracking_id, sessionId=call.session_id, eventList=events, **user)
+    of_engine = tracking_id.partition(":")[0] == ENGINE
+    events: Any = list(map(for_engine if of_engine else for_personalize, call.events))
+    answer: Any = client.put_events(trackingId=tracking_id, sessionId=call.session_id, eventList=events, **user)
+    return answer.get("acceptedAt", {}) if of_engine else {}
 
 
 def _tracker(release: Release, call: Call) -> str:

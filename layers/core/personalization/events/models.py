@@ -373,8 +373,28 @@ def of_visitor(made: Sequence[Call], visitor: str) -> list[Call]:
 
 
 def for_personalize(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an event as Personalize takes it: without what names its list and its visitor."""
-    return {name: value for name, value in event.items() if name not in {"listId", "visitor"}}
+    """Return an event as Personalize takes it: without its list, its visitor and when it was accepted."""
+    return {name: value for name, value in event.items() if name not in {"listId", "visitor", "accepted"}}
+
+
+def for_engine(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event as the engine takes it: beside what Personalize takes, it gets when the event was accepted."""
+    accepted = {"acceptedAt": event["accepted"]} if "accepted" in event else {}
+    return for_personalize(event) | accepted
+
+
+def dated(made: Sequence[Call], now: float, earlier: Mapping[str, float] | None = None) -> list[Call]:
+    """Return calls whose events say when they were accepted, in epoch seconds, which they keep wherever they wait.
+
+    Args:
+        made, now: the calls, and the time.
+        earlier: when events were accepted that came before, by their ids.
+    """
+    times = earlier or {}
+    return [
+        replace(call, events=[{**event, "accepted": times.get(event["eventId"], now)} for event in call.events])
+        for call in made
+    ]
 
 
 def accepted(

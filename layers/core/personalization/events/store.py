@@ -75,7 +75,7 @@ def _puts(shop: str, calls: Sequence[Call], now: int) -> Iterator[tuple[dict[str
         for event in call.events:
             # The rest of what the copy needs.
             more: dict[str, object] = {"shop": shop, "session": call.session_id, "user": call.user_id}
-            more |= {"sentAt": event["sentAt"], "accepted": now}
+            more |= {"sentAt": event["sentAt"], "accepted": int(event.get("accepted", now))}
             put = {
                 "shopper": {"S": _owner(shop, call, event)},
                 "event": {"S": event["eventId"]},
