@@ -34,6 +34,7 @@ GROUP, VERSION = f"{ENGINE}:dataset-group/retail-demo", f"{ENGINE}:solution/reta
 CAMPAIGN = f"{ENGINE}:campaign/retail-demo-user-personalization"
 EXPRESSION = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'
 ALIAS, EVENTS = "user-personalization", 5
+MADE_AT = 1_700_000_000.0
 Item = Any
 """An item in DynamoDB's notation."""
 COMMAND = [sys.executable, "-m", "benchmarks.engine_answers"]
@@ -75,7 +76,12 @@ class Account:
         """The engine's records by their sort keys."""
         rows: dict[str, dict[str, object]] = {
             "campaign#campaign/retail-demo-user-personalization": {"solutionVersionArn": VERSION, "campaignConfig": {}},
-            f"solutionVersion#{VERSION.rpartition(':')[2]}": {"datasetGroupArn": GROUP, "_folder": "engine/model/"},
+            f"solutionVersion#{VERSION.rpartition(':')[2]}": {
+                "datasetGroupArn": GROUP,
+                "creationDateTime": MADE_AT,
+                "_folder": "engine/model/",
+            },
+            f"datasetGroup#{GROUP.rpartition(':')[2]}": {"creationDateTime": MADE_AT},
             "filter#filter/retail-demo-not-purchased": {"_parsed": self._filter.to_json()},
         }
         for kind, schema in self._schemas.items():
@@ -83,7 +89,7 @@ class Account:
             rows[f"schema#schema/{kind}"] = {"schema": schema}
             rows[f"dataset#dataset/retail-demo/{kind}"] = dataset | {
                 "_folder": f"engine/{kind}/",
-                "_at": 1_700_000_000.0,
+                "_at": MADE_AT,
             }
         return {
             key: {"shop": {"S": "~engine"}, "record": {"S": key}, "body": {"S": json.dumps(row)}}
@@ -238,6 +244,8 @@ if __name__ == "__main__":
         case [path]:
             measure(Path(path))
         case _:
+            from personalization.engine.counting import Learned
+
             with tempfile.TemporaryDirectory() as made:
-                make(Path(made))
+                make(Path(made), notes=Learned.of([], int(MADE_AT), MADE_AT).as_json())
                 measure(Path(made))

@@ -13,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.engine import ITEMS, SHOPPERS, write_history
 from benchmarks.harness import percentile
@@ -48,15 +49,15 @@ def main() -> None:
             subprocess.check_call([sys.executable, "-m", "benchmarks.studies.library_answers", folder])
 
 
-def make(folder: Path, tier: str = "standard") -> None:
-    """Import and train: `INTERACTIONS` and `model`."""
+def make(folder: Path, tier: str = "standard", notes: Mapping[str, Any] | None = None) -> None:
+    """Import and train: `INTERACTIONS` and `model`, with notes for those who answer from it."""
     from personalize_local import library  # noqa: PLC0415 - not where starts are measured
 
     write_history(folder / "history.csv")
     library.import_table([folder / "history.csv"], SCHEMA, folder / "INTERACTIONS")
     solution = {"name": "next", "recipeArn": "arn:aws:personalize:::recipe/aws-user-personalization"}
     options = library.Options(tier=tier)
-    library.train({"INTERACTIONS": folder / "INTERACTIONS"}, solution, folder / "model", options=options)
+    library.train({"INTERACTIONS": folder / "INTERACTIONS"}, solution, folder / "model", options=options, notes=notes)
 
 
 def answer(folder: Path) -> None:
