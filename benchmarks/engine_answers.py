@@ -152,7 +152,9 @@ class Answers:
 
     def _queried(self, values: Item) -> bytes:
         if values.get(":shop", {}).get("S") != "~engine":
-            return self._live if ":p" in values else b'{"Items": [], "Count": 0}'
+            # Nothing was put, and nobody else did anything.
+            of_user = values.get(":p", {}).get("S", "").startswith(f"{GROUP.rpartition('/')[2]}#")
+            return self._live if of_user else b'{"Items": [], "Count": 0}'
         rows = [row for key, row in self._records.items() if key.startswith(values[":start"]["S"])]
         return json.dumps({"Items": rows, "Count": len(rows)}).encode()
 

@@ -122,7 +122,7 @@ def test_lists_of_the_engine_cost_what_its_answers_cost_and_nothing_while_nobody
     made = days(HOME)
     shelves = {shelf["placement"]: shelf for shelf in report(made, settings=settings)["shelves"]}
 
-    assert shelves["home"]["dollars"] == pytest.approx(0.00174 * len(made) * HOME["lists"] / 1_000)
+    assert shelves["home"]["dollars"] == pytest.approx(0.00149 * len(made) * HOME["lists"] / 1_000)
 
 
 def test_a_campaign_bills_no_hours_of_today_that_are_still_to_come() -> None:

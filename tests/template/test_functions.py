@@ -122,6 +122,20 @@ def test_a_function_has_a_log_group_of_its_own_that_forgets(function: str) -> No
     assert group["RetentionInDays"] == 30
 
 
+@pytest.mark.parametrize(
+    ("level", "application", "system"),
+    [("INFO", "INFO", "WARN"), ("WARNING", "INFO", "WARN"), ("DEBUG", "DEBUG", "INFO")],
+)
+def test_lambda_adds_no_lines_to_a_request_that_succeeds(level: str, application: str, system: str) -> None:
+    functions = compiled({"LogLevel": level}).of("Lambda::Function")
+    brief = {name for name, function in functions.items() if "SystemLogLevel" in function["LoggingConfig"]}
+    assert brief == {"GetRecommendationsFunction", "RecordEventsFunction", "AuthorizeRequestFunction"}
+    for name in brief:
+        logging = functions[name]["LoggingConfig"]
+        assert (logging["LogFormat"], logging["ApplicationLogLevel"]) == ("JSON", application)
+        assert logging["SystemLogLevel"] == system
+
+
 @FUNCTIONS
 def test_a_function_is_told_what_it_reads_and_nothing_else(function: str) -> None:
     told = LAMBDAS[function]["Environment"]["Variables"]

@@ -43,11 +43,11 @@ class Prices(BaseModel):
     thousand_recommendations_v2: Dollars = 0.15
     thousand_interactions_v2: Dollars = 0.002
     """The cost of each training per thousand interactions of the whole history."""
-    gigabyte_second: Dollars = 0.0000166667
-    """A second of a function of Lambda with a GB: what a training of the engine costs."""
-    thousand_requests: Dollars = 0.0019
+    gigabyte_second: Dollars = 0.0000133334
+    """A second of a function of Lambda with a GB, on arm64: what a training of the engine costs."""
+    thousand_requests: Dollars = 0.00178
     """What a thousand requests cost beside Amazon Personalize: Lambda and logs."""
-    thousand_engine_answers: Dollars = 0.00174
+    thousand_engine_answers: Dollars = 0.00149
     """What a thousand requests cost with the engine: Lambda, reads of DynamoDB, and logs."""
 
 
