@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from personalization.core.names import Backend
 from xdist.scheduler import LoadScopeScheduling
 
 from local.cloud import lifecycle
@@ -17,7 +18,7 @@ from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
 from tests.app.matrix.cases import CASES, KILLED
-from tests.app.waiting import PACE
+from tests.app.waiting import PACE, until
 
 GREEN = {
     "test_browsers",
@@ -29,6 +30,35 @@ GREEN = {
     "test_watch",
 }
 """The files that play in the shop of :func:`shop`."""
+_ITS_FAULTS = "its faults are those of the service"
+_LOCAL = "about the local cloud, whatever its shops"
+PERSONALIZE_ALONE = {
+    "test_actions": "the engine has no next best action",
+    "test_backends": "its shop moves between the backends",
+    "test_batch": "the engine has no batch jobs",
+    "test_bill": "what a campaign bills by the hour",
+    "test_burst": _ITS_FAULTS,
+    "test_bursts": _ITS_FAULTS,
+    "test_campaigns": "throughput and generations of campaigns",
+    "test_cloud": _LOCAL,
+    "test_demo": "the engine's demo is `make demo BACKEND=engine`",
+    "test_docs": "pages show the default backend",
+    "test_fallback": "its shop is on both backends",
+    "test_held_out": "the engine has no test on held-out time",
+    "test_large_days": "days of experiments ask no backend",
+    "test_long_run": _ITS_FAULTS,
+    "test_messages": _LOCAL,
+    "test_outage": _ITS_FAULTS,
+    "test_pages": _LOCAL,
+    "test_recommenders": "the engine has no recommenders",
+    "test_reliability": _ITS_FAULTS,
+    "test_rights": "the rights of calls to the service",
+    "test_takeover": _ITS_FAULTS,
+    "test_watch": _LOCAL,
+}
+"""Files whose scenarios play on Amazon Personalize alone, and why; single scenarios have the mark `personalize`."""
+ON_ENGINE_BY_DAY = {"test_main_job", "test_releases", "test_teardown"}
+"""The files that `make test` plays in shops on the engine's backend as well; by night all do that can."""
 LONGEST = (
     "test_reliability",
     "test_docs",
@@ -38,6 +68,8 @@ LONGEST = (
     "test_campaigns",
 )
 """Files in the order in which they begin, before all others; `test_browsers` brings those of `GREEN` along."""
+ON_ENGINE = ("[engine]", "-engine]")
+"""How the ids of scenarios end that play in shops on the engine's backend; they have a cloud of their own."""
 KILLS = tuple(f"[{case.name}]" for case in CASES if case.part == KILLED)
 
 
@@ -45,6 +77,8 @@ class Scenarios(LoadScopeScheduling):  # type: ignore[misc]
     """Let the workers play files side by side, each with a cloud of its own; what shares a shop stays together."""
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.endswith(ON_ENGINE):
+            return "engine"
         stem = Path(nodeid.partition("::")[0]).stem
         if stem in GREEN:
             return "green"
@@ -58,11 +92,35 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scenarios | 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no worker ends long after the others."""
-    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+    def turn(item: pytest.Item) -> int:
+        if item.nodeid.endswith(ON_ENGINE):
+            return -1
+        return LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
+
+    items.sort(key=turn)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Play scenarios on both backends, but for those that say why they are about Amazon Personalize."""
+    scenario, file = metafunc.definition, metafunc.definition.path.stem
+    alone = file in PERSONALIZE_ALONE or scenario.get_closest_marker("personalize")
+    if "laptop" not in metafunc.fixturenames or alone:
+        return
+    by_day = file in ON_ENGINE_BY_DAY
+    engine = pytest.param("engine", id="engine", marks=() if by_day else pytest.mark.nightly)
+    metafunc.parametrize("backend", [pytest.param(None, id=pytest.HIDDEN_PARAM), engine], indirect=True)
 
 
 @pytest.fixture(scope="session")
-def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Where the shops of a scenario are."""
+    chosen: Backend | None = getattr(request, "param", None)
+    return chosen or "personalize"
+
+
+@pytest.fixture(scope="session")
+def laptop(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> Iterator[Laptop]:
     """The stack built from these sources and deployed on a cloud that no other session knows of."""
     home = Home(tmp_path_factory.mktemp("cloud"))
     with pytest.MonkeyPatch.context() as patch:
@@ -72,7 +130,7 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
         patch.setenv(lifecycle.TIER, "fast")
         try:
             state, _ = lifecycle.up(home, faults=True)
-            laptop = Laptop(home, state, tmp_path_factory.mktemp("files"))
+            laptop = Laptop(home, state, tmp_path_factory.mktemp("files"), backend)
             laptop.cloud_faults.scale_waits(PACE)
             yield laptop
         finally:
@@ -90,6 +148,11 @@ class Shop:
     def call(self, method: str, path: str, body: object = None, **query: str) -> Answer:
         """One request below ``/shops/<shop>``; any status is an answer."""
         return self.laptop.call(method, f"/shops/{self.name}{path}", body, **query)
+
+    def ready(self, *paths: str) -> None:
+        """Wait until lists come from campaigns: a new container of the engine may answer its first by the fallback."""
+        for path in paths:
+            until(lambda path=path: "degraded" not in self.call("GET", path).body, f"a campaign answers {path}")
 
     def items(self, user: str, **query: str) -> list[str]:
         """The item ids recommended to `user`."""

@@ -2,8 +2,10 @@
 """A test's hand on a local cloud of its own, with the whole stack deployed."""
 
 import json
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,6 +19,10 @@ from mypy_boto3_dynamodb.service_resource import Table
 from mypy_boto3_personalize import PersonalizeClient
 from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
 from mypy_boto3_s3 import S3Client
+from personalization.core.aws import routing
+from personalization.core.names import ENGINE, Backend, Names
+from personalization.engine import describing
+from personalization.engine.backend import Account, Engine
 
 from local.cloud.client import Answer, Client, Upload
 from local.cloud.faults import FaultDoor
@@ -26,8 +32,14 @@ from tests.app.waiting import BOUND, tried, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
+DROPPED = re.compile(r"drops/([^/]+)/(.+)")
+"""Keys of dropped files: the shop, and what follows it."""
 PART_BYTES = 300_000
 """The bytes of a part of a drop on a laptop, so that tests have drops of several parts."""
+
+
+def _routed(**created: Any) -> None:  # noqa: ANN401 - as botocore calls it
+    created["base_classes"].insert(0, routing.Routed)
 
 
 @dataclass
@@ -37,6 +49,8 @@ class Laptop:
     home: Home
     state: State
     scratch: Path
+    backend: Backend = "personalize"
+    """Where its shops are."""
     _clients: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -76,9 +90,24 @@ class Laptop:
 
     @property
     def personalize(self) -> PersonalizeClient:
-        """The engine's control plane."""
-        client: PersonalizeClient = self._client("personalize", engine=True)
-        return client
+        """The control plane of the shops' backend; of one in the account, what describes and lists."""
+        if self.backend == "personalize":
+            client: PersonalizeClient = self._client("personalize", engine=True)
+            return client
+        return self._described
+
+    @cached_property
+    def _described(self) -> PersonalizeClient:
+        dynamodb, table, clock = self._client("dynamodb"), self.shops.name, time.time
+        names = Names(prefix="retail", region="us-east-1", account="000000000000", backend="engine")
+        account = Account(dynamodb=lambda: dynamodb, table=lambda: table, names=lambda: names, clock=clock)
+        routing.connect(ENGINE, Engine(account, describing.OPERATIONS))
+        session = boto3.Session()
+        session.events.register("creating-client-class.personalize", _routed)
+        client: Any = session.client("personalize", **access(self.state, engine=True))
+        client.routed = ENGINE
+        described: PersonalizeClient = client
+        return described
 
     @property
     def runtime(self) -> PersonalizeRuntimeClient:
@@ -104,15 +133,33 @@ class Laptop:
         self, shop: str, kind: str, content: str | bytes, name: str = "data.csv", *, incremental: bool = False
     ) -> Run:
         """Drop `content` as a file called `name`, as the command does, and return its run when it has ended."""
+        self._begin(f"drops/{shop}/{kind}/")
         file = self.scratch / name
-        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        file.write_bytes(self._settings(name if kind == "settings" else "", content))
         return self.wait_for_run(self.client.drop(shop, kind, file, incremental=incremental))
 
     def put(self, key: str, content: str | bytes) -> Run:
         """Put an object at any key of the bucket and return its run when it has ended."""
+        self._begin(key)
         upload = Upload(key, set(self.client.runs.arns()))
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=content.encode() if isinstance(content, str) else content)
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=self._settings(key.rpartition("/")[2], content))
         return self.wait_for_run(upload)
+
+    def _begin(self, key: str) -> None:
+        """Give a shop that has no settings those that choose its backend, before its first file."""
+        dropped = DROPPED.fullmatch(key)
+        if self.backend == "personalize" or dropped is None or dropped[2].startswith("settings"):
+            return
+        prefix = f"drops/{dropped[1]}/settings"
+        if self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix)["KeyCount"] == 0:
+            self.put(f"{prefix}.yaml", "{}")
+
+    def _settings(self, name: str, content: str | bytes) -> bytes:
+        """Return a file's bytes; those of settings say which backend it is."""
+        data = content.encode() if isinstance(content, str) else content
+        if self.backend == "personalize" or not name.startswith("settings."):
+            return data
+        return f"backend: {self.backend}\n".encode() + (b"" if data == b"{}" else data)
 
     @contextmanager
     def function_slots(self, slots: int) -> Iterator[None]:

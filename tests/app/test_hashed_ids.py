@@ -58,6 +58,16 @@ def test_addresses_and_hashes_are_answered_alike_and_a_page_gets_the_hash(hashin
     session = hashing.client.http.request("POST", url, json={"userToken": token}).json()
     assert session["userId"] == hashed
 
+    if hashing.backend == "personalize":
+        watched(hashing, address, hashed)
+    for line in (("recommend", SHOP, address), ("runs", SHOP)):
+        hashing.command_json(*line)
+
+    assert left_behind(hashing.home.run) == set()
+
+
+def watched(hashing: Laptop, address: str, hashed: str) -> None:
+    """See what the watch page shows, which asks the stand-in of Amazon Personalize what it knows."""
     assert page(hashing, f"users/{address}")["user"] == hashed
     users = page(hashing, f"find/{address}")["users"]
     assert [entry["user"] for entry in users] == [hashed]
@@ -65,10 +75,6 @@ def test_addresses_and_hashes_are_answered_alike_and_a_page_gets_the_hash(hashin
     # The shop has no similar items.
     assert (item["similar"], bool(item["latest"])) == ([], True)
     assert all(entry["user"].startswith("h-") for entry in item["latest"])
-    for line in (("recommend", SHOP, address), ("runs", SHOP)):
-        hashing.command_json(*line)
-
-    assert left_behind(hashing.home.run) == set()
 
 
 def page(laptop: Laptop, path: str) -> Any:  # noqa: ANN401 - JSON

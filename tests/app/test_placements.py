@@ -20,16 +20,20 @@ placements:
   kitchen: {recipe: user-personalization, limit: 4, filter: in, filter_values: {CATEGORY: kitchen}}
   cheap: {recipe: popularity-count, limit: 3, filter: cheap}
   cart: {recipe: similar-items, limit: 4, because: goesWithBasket}
-  together: {recommender: together, limit: 3, because: goesWithBasket, metadata: [NAME]}
   pushed: {recipe: user-personalization, limit: 4, promotions: [{percent: 50, filter: cheap, filter_values: {MOST: 7}}]}
 """
+TOGETHER = "  together: {recommender: together, limit: 3, because: goesWithBasket, metadata: [NAME]}\n"
+"""What only Amazon Personalize has."""
 
 
 @pytest.fixture(scope="module")
 def slots(laptop: Laptop) -> Shop:
-    laptop.put("drops/slots/settings.yaml", SETTINGS)
+    laptop.put("drops/slots/settings.yaml", SETTINGS + (TOGETHER if laptop.backend == "personalize" else ""))
     contents = {"items": retail.items(), "interactions": retail.interactions()}
-    return Shop("slots", laptop, tuple(laptop.drop("slots", kind, content) for kind, content in contents.items()))
+    runs = tuple(laptop.drop("slots", kind, content) for kind, content in contents.items())
+    slots = Shop("slots", laptop, runs)
+    slots.ready("/users/u1/placements/home", "/items/garden-03/similar")
+    return slots
 
 
 def shown(answer: dict[str, Any]) -> list[str]:
@@ -66,6 +70,7 @@ def test_promoted_items_say_so(slots: Shop) -> None:
     assert set(promoted) <= {"garden-00", "garden-01"}
 
 
+@pytest.mark.personalize("the engine has no recommenders")
 def test_a_recommender_that_somebody_made_fills_its_slot_and_before_that_something_else_does(slots: Shop) -> None:
     def show() -> dict[str, Any]:
         answer = slots.call("GET", "/users/u1/placements/together", itemId="garden-03")
@@ -107,7 +112,8 @@ def test_what_cannot_be_asked_is_a_problem_with_its_field(
 
 def test_the_storefront_is_told_which_slots_there_are(slots: Shop) -> None:
     shop = open_shop(slots.laptop.state, "slots").shop
-    assert list(shop.placements) == ["cart", "cheap", "home", "kitchen", "pushed", "together"]
+    expected = ["cart", "cheap", "home", "kitchen", "pushed"]
+    assert list(shop.placements) == expected + (["together"] if slots.laptop.backend == "personalize" else [])
 
 
 def test_popular_items_are_kept_until_they_change(slots: Shop) -> None:

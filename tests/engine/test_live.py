@@ -188,6 +188,19 @@ def test_only_what_was_stored_after_the_cut_is_read_whatever_its_own_time(shop: 
     assert shop.ids("u", cut - 1) == ["old", "new"]
 
 
+def test_containers_whose_clocks_differ_store_each_event_once_and_an_erasure_hides_all(shop: Shop) -> None:
+    ahead, behind = shop.now + 29, shop.now - 29
+    for clock, event in ((ahead, "a"), (behind, "b"), (behind, "a"), (ahead, "b")):
+        shop.now = clock
+        shop.put(event, "u")
+    assert shop.ids("u") == ["b", "a"]
+    # A round whose clock is behind erases what a container stored whose clock is ahead.
+    shop.now = behind
+    shop.forget("u")
+    Erasure(shop.client, TABLE).end_erasure(shop.group, "u", behind)
+    assert shop.ids("u") == []
+
+
 def test_a_log_in_gives_the_events_of_its_session_to_the_user(shop: Shop) -> None:
     shop.put("a")
     assert shop.ids("s") == ["a"]

@@ -224,6 +224,9 @@ class Container:
 
     def _opened(self, arn: str, wanted: Served) -> Answering:
         model, schemas = library.open_model(self._disk.fetched(wanted.model)), dict(wanted.schemas)
+        trained_for = group_name(model.solution["datasetGroupArn"])
+        if trained_for != wanted.group:
+            raise Broken(wanted.model, f"the model was trained for {trained_for}, not for {wanted.group}")
         recommender = library.Recommender(
             model, self._data(wanted.tables), arn=arn, schemas=schemas, config=json.loads(wanted.config)
         )
