@@ -57,7 +57,7 @@ PERSONALIZE_ALONE = {
     "test_watch": _LOCAL,
 }
 """Files whose scenarios play on Amazon Personalize alone, and why; single scenarios have the mark `personalize`."""
-ON_ENGINE_BY_DAY = {"test_main_job", "test_releases", "test_teardown"}
+ON_ENGINE_BY_DAY = {"test_main_job", "test_releases"}
 """The files that `make test` plays in shops on the engine's backend as well; by night all do that can."""
 LONGEST = (
     "test_reliability",
@@ -151,8 +151,7 @@ class Shop:
 
     def ready(self, *paths: str) -> None:
         """Wait until lists come from campaigns: a new container of the engine may answer its first by the fallback."""
-        for path in paths:
-            until(lambda path=path: "degraded" not in self.call("GET", path).body, f"a campaign answers {path}")
+        until(lambda: not any("degraded" in self.call("GET", path).body for path in paths), "campaigns answer")
 
     def items(self, user: str, **query: str) -> list[str]:
         """The item ids recommended to `user`."""
@@ -165,4 +164,7 @@ class Shop:
 def shop(laptop: Laptop) -> Shop:
     """The small shop of :mod:`tests.app.retail`, trained and promoted."""
     contents = {"users": retail.users(), "items": retail.items(), "interactions": retail.interactions()}
-    return Shop("green", laptop, tuple(laptop.drop("green", kind, content) for kind, content in contents.items()))
+    runs = tuple(laptop.drop("green", kind, content) for kind, content in contents.items())
+    green = Shop("green", laptop, runs)
+    green.ready("/users/u1/recommendations", "/items/garden-03/similar")
+    return green

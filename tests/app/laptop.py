@@ -5,12 +5,12 @@ import json
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -19,10 +19,11 @@ from mypy_boto3_dynamodb.service_resource import Table
 from mypy_boto3_personalize import PersonalizeClient
 from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
 from mypy_boto3_s3 import S3Client
-from personalization.core.aws import routing
-from personalization.core.names import ENGINE, Backend, Names
+from personalization.core.aws.errors import refusal
+from personalization.core.names import Backend
 from personalization.engine import describing
-from personalization.engine.backend import Account, Engine
+from personalization.engine.backend import Refused
+from personalization.engine.records import Records
 
 from local.cloud.client import Answer, Client, Upload
 from local.cloud.faults import FaultDoor
@@ -38,8 +39,24 @@ PART_BYTES = 300_000
 """The bytes of a part of a drop on a laptop, so that tests have drops of several parts."""
 
 
-def _routed(**created: Any) -> None:  # noqa: ANN401 - as botocore calls it
-    created["base_classes"].insert(0, routing.Routed)
+class _Described:
+    """A client of the control plane that describes and lists what the engine's backend has."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(self._answer, name)
+
+    def _answer(self, name: str, **parameters: object) -> Any:  # noqa: ANN401 - any answer
+        operation = "".join(word.title() for word in name.split("_"))
+        try:
+            return describing.answer(self._records, operation, parameters)
+        except Refused as error:
+            raise refusal(operation, error.word, error.message) from None
+
+    def get_paginator(self, name: str) -> Any:  # noqa: ANN401 - as boto3's
+        return SimpleNamespace(paginate=lambda **parameters: [self._answer(name, **parameters)])
 
 
 @dataclass
@@ -98,16 +115,10 @@ class Laptop:
 
     @cached_property
     def _described(self) -> PersonalizeClient:
-        dynamodb, table, clock = self._client("dynamodb"), self.shops.name, time.time
-        names = Names(prefix="retail", region="us-east-1", account="000000000000", backend="engine")
-        account = Account(dynamodb=lambda: dynamodb, table=lambda: table, names=lambda: names, clock=clock)
-        routing.connect(ENGINE, Engine(account, describing.OPERATIONS))
-        session = boto3.Session()
-        session.events.register("creating-client-class.personalize", _routed)
-        client: Any = session.client("personalize", **access(self.state, engine=True))
-        client.routed = ENGINE
-        described: PersonalizeClient = client
-        return described
+        dynamodb, table = self._client("dynamodb"), self.shops.name
+        described: Any = _Described(Records(lambda: dynamodb, lambda: table))
+        client: PersonalizeClient = described
+        return client
 
     @property
     def runtime(self) -> PersonalizeRuntimeClient:

@@ -32,7 +32,10 @@ USERS = [f"u{number}" for number in range(12)]
 def tested(laptop: Laptop) -> Shop:
     laptop.put("drops/tested/settings.yaml", SETTINGS)
     contents = {"items": retail.items(), "interactions": retail.interactions()}
-    return Shop("tested", laptop, tuple(laptop.drop("tested", kind, content) for kind, content in contents.items()))
+    runs = tuple(laptop.drop("tested", kind, content) for kind, content in contents.items())
+    tested = Shop("tested", laptop, runs)
+    tested.ready("/users/u1/placements/home")
+    return tested
 
 
 def objects(shop: Shop, folder: str, inner: str = "") -> dict[str, str]:
