@@ -168,7 +168,7 @@ class Laptop:
     def _settings(self, name: str, content: str | bytes) -> bytes:
         """Return a file's bytes; those of settings say which backend it is."""
         data = content.encode() if isinstance(content, str) else content
-        if self.backend == "personalize" or not name.startswith("settings."):
+        if self.backend == "personalize" or not name.startswith("settings.") or b"backend:" in data:
             return data
         return f"backend: {self.backend}\n".encode() + (b"" if data == b"{}" else data)
 

@@ -140,6 +140,7 @@ def test_a_release_that_does_harm_goes_back_by_itself(laptop: Laptop, first: Run
     assert serves(laptop) == before
 
 
+@pytest.mark.personalize("what users did during the ramp before trains the engine")
 def test_a_release_that_does_no_harm_comes_to_all_users(laptop: Laptop, first: Run) -> None:
     before = serves(laptop)
     run = laptop.drop(SHOP, "interactions", retail.interactions(events_each=28))

@@ -439,7 +439,7 @@ def test_an_old_model_gives_way_on_a_full_disk_only_to_a_new_one_that_fits(
         return fetched(disk, folder, but)
 
     monkeypatch.setattr(files.Disk, "fetched", full)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(room, 0, 0))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1 << 40, 0, room))
     shop.update_campaign(campaignArn=arn, solutionVersionArn=versions["later"])
     for _ in range(3):
         now[0] += 61

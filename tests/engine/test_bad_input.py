@@ -17,7 +17,7 @@ from personalization.engine import files, records
 from personalization.engine.live import LiveTable
 from personalize_local import library
 
-from tests.engine.engine_shop import ARN, STORE, containing, trained, wait_for
+from tests.engine.engine_shop import ARN, GROUP, STORE, containing, trained, wait_for
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -85,6 +85,25 @@ def test_a_model_that_cannot_serve_is_named_and_the_one_before_it_answers(
     assert here.answering(arn, 30.0) is before
     with pytest.raises(Broken, match=reason):
         containing(tmp_path / "other", lambda: NOW).answering(arn, 30.0)
+
+
+def test_a_new_filter_serves_though_a_new_model_cannot(
+    shop: "PersonalizeClient", campaign: str, tmp_path: Path
+) -> None:
+    first, now = version_of(shop, campaign), [NOW]
+    made: Any = {"name": "retail-engine-renewed", "datasetGroupArn": GROUP}
+    chosen = shop.create_filter(**made, filterExpression='INCLUDE ItemID WHERE Items.GENRE IN ("g1")')["filterArn"]
+    arn = shop.create_campaign(name="retail-engine-renewing", solutionVersionArn=first)["campaignArn"]
+    here = containing(tmp_path / "disk", lambda: now[0])
+    here.answering(arn, 30.0)
+    before = here.filter(chosen)
+    shop.delete_filter(filterArn=chosen)
+    shop.create_filter(**made, filterExpression='INCLUDE ItemID WHERE Items.GENRE IN ("g2")')
+    shop.update_campaign(campaignArn=arn, solutionVersionArn=copied(first, "unfit", tmp_path, cut_in_half))
+    now[0] += 21
+    here.answering(arn, 30.0)
+    wait_for(here, arn)
+    assert here.filter(chosen) != before
 
 
 def test_ten_shops_share_a_disk_that_holds_four(

@@ -203,6 +203,20 @@ def test_a_second_campaign_of_a_run_that_was_killed_goes_as_well(
     assert gone == (f"retail-demo-{UP}-ramp",)
 
 
+def test_of_a_shop_that_is_on_the_engine_amazon_personalize_is_not_asked(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    judged(personalize)
+    for key in release_store.sort_keys(table, TABLE, "demo"):
+        stored = release_store.get(table, TABLE, "demo", key) or {}
+        if stored.get("ramped"):
+            on_engine = json.dumps(stored, default=int).replace(":personalize:us-east-1:", ":engine:us-east-1:")
+            release_store.put(table, TABLE, json.loads(on_engine))
+    personalize.reset()
+    ramping.tidy(clients.personalize(), table, TABLE, Environment().names, shop="demo", now=datetime.now(UTC))
+    assert personalize.operations() == []
+
+
 def test_a_ramp_that_is_through_starts_its_run_once_a_day(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:

@@ -187,12 +187,12 @@ class Container:
             wanted = self._served(arn)
             campaign.looked_at = self._account.clock()
             campaign.looked.set()
+            self._renew_filters()
             if campaign.answers_from is None or campaign.answers_from[0] != wanted:
                 campaign.wanted = wanted
                 campaign.answers_from = (wanted, self._opened(arn, wanted))
                 self._tidy()
             campaign.failure = None
-            self._renew_filters()
         except Exception as error:  # noqa: BLE001 - whatever it is, requests are answered, and the log says why
             campaign.looked.set()
             campaign.failure = failure = _failure(arn, error)

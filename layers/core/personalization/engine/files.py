@@ -105,7 +105,9 @@ class Disk:
             for name, (size, _) in self._contents(folder).items()
             if name not in but
         )
-        return wanted <= shutil.disk_usage(self.root).total
+        disk = shutil.disk_usage(self.root)
+        # The total has blocks that are kept from us.
+        return wanted <= disk.used + disk.free
 
     def _contents(self, folder: str) -> Mapping[str, tuple[int, str]]:
         contents: Mapping[str, tuple[int, str]] | None = objects.get_json(

@@ -169,6 +169,13 @@ class Experiment:
             return self.ramp.recipe
         return self.release_variant.recipe if self.release_variant else ""
 
+    @property
+    def second_version(self) -> str:
+        """The ARN of the solution version that this campaign shows; empty if it needs none."""
+        if self.ramp is not None:
+            return self.ramp.version
+        return self.release_variant.version if self.release_variant else ""
+
     def runs(self, now: float) -> bool:
         return not self.waits and self.starts_at <= now < self.last_second
 

@@ -179,7 +179,8 @@ def tidy(
 
     Returns their names.
 
-    A run that leads the shop may be making one, and one of a ramp that just ended may still be asked.
+    A run that leads the shop may be making one, and one of a ramp that just ended may still be asked. Of a shop that
+    never was on Amazon Personalize, that is not asked.
     """
     every = following.get(dynamodb, table, shop).experiments
     stored = [experiment for experiment in every if experiment.second_campaign_of]
@@ -187,11 +188,10 @@ def tidy(
     if any(not experiment.is_over(latest) for experiment in stored):
         return ()
     judged = release_store.judged_runs(dynamodb, table, shop)
-    recipes = {experiment.second_campaign_of for experiment in stored}
-    recipes |= {run.ramped for run in judged if run.ramped}
-    if not recipes or release_store.get(dynamodb, table, shop, leases.RECORD) is not None:
+    shown = {(experiment.second_campaign_of, backend_of(experiment.second_version)) for experiment in stored}
+    shown |= {(run.ramped, backend_of(run.versions.get(run.ramped, ""))) for run in judged if run.ramped}
+    if not shown or release_store.get(dynamodb, table, shop, leases.RECORD) is not None:
         return ()
-    everywhere = names.everywhere()
-    named = [of_backend.second_campaign(shop, recipe) for recipe in sorted(recipes) for of_backend in everywhere]
+    named = [names.on(backend).second_campaign(shop, recipe) for recipe, backend in sorted(shown)]
     campaigns = [Resource(name=campaign.name, arn=campaign.arn) for campaign in named]
     return training.retired(client, [campaign for campaign in campaigns if training.is_there(client, campaign)])
