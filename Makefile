@@ -116,7 +116,7 @@ events: setup ## write events/*.json from events/parts
 	$(BIN)/python -m tests.handlers.events
 
 bench: setup ## the README's figures, beside others' (FAST=1: no other libraries)
-	@for name in engine throwaway "quality $(if $(FAST),--fast) $(if $(DATA),--data $(DATA))" "likelihood $(if $(DATA),$(DATA)/completejourney-dev)" serving list_ids assignments recording outage burst authorizer costs "validation --rows 2000000" growth runtime_clients exploration storefront start; do \
+	@for name in engine throwaway "quality $(if $(FAST),--fast) $(if $(DATA),--data $(DATA))" "likelihood $(if $(DATA),$(DATA)/completejourney-dev)" serving list_ids assignments recording outage burst kills authorizer costs "validation --rows 2000000" growth runtime_clients exploration storefront start; do \
 		echo "== $$name"; PYTHONPATH=layers/core $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 deploy: setup ## sam build + sam deploy to your AWS account: make deploy ENV=dev

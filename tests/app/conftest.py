@@ -45,6 +45,7 @@ PERSONALIZE_ALONE = {
     "test_docs": "pages show the default backend",
     "test_fallback": "its shop is on both backends",
     "test_held_out": "the engine has no test on held-out time",
+    "test_kills": "its shop is on the engine by its own settings",
     "test_large_days": "days of experiments ask no backend",
     "test_long_run": _ITS_FAULTS,
     "test_messages": _LOCAL,
