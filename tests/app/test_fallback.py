@@ -12,7 +12,31 @@ from tests.app.waiting import until
 
 pytestmark = pytest.mark.nightly
 SHOP = "both"
-SETTINGS = "recipes: [similar-items, personalized-ranking, popularity-count]\n"
+SETTINGS = """\
+recipes: [user-personalization, similar-items, personalized-ranking, popularity-count]
+filters:
+  in: INCLUDE ItemID WHERE Items.CATEGORY_L1 IN ($CATEGORY)
+  not-purchased: EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")
+placements:
+  kitchen: {recipe: user-personalization, limit: 4, filter: in, filter_values: {CATEGORY: kitchen}, metadata: [NAME]}
+  pushed:
+    recipe: user-personalization
+    limit: 4
+    promotions: [{percent: 50, filter: in, filter_values: {CATEGORY: kitchen}}]
+"""
+RANKED = {"itemIds": ["garden-02", "kitchen-01", "garden-01", "of-no-shop"]}
+QUESTIONS: tuple[tuple[str, str, object], ...] = (
+    ("GET", "users/u1/recommendations?limit=40", None),
+    ("GET", "users/u1/recommendations?filter=not-purchased", None),
+    ("GET", "users/never-seen/recommendations?limit=10", None),
+    ("GET", "users/put/recommendations?limit=10", None),
+    ("GET", "users/u2/placements/kitchen", None),
+    ("GET", "users/u1/placements/pushed", None),
+    ("GET", "items/garden-05/similar?limit=10", None),
+    ("GET", "items/kitchen-03/similar?userId=u1&filter=not-purchased", None),
+    ("POST", "users/u1/ranking", RANKED),
+    ("POST", "users/put/ranking", RANKED),
+)
 
 
 def release(laptop: Laptop) -> dict[str, Any]:
@@ -25,37 +49,61 @@ def similar(laptop: Laptop, **query: str) -> dict[str, Any]:
     return answer.body
 
 
+def lists(laptop: Laptop) -> list[dict[str, Any]]:
+    """The answers to all questions."""
+    answers = []
+    for method, question, body in QUESTIONS:
+        path, _, query = question.partition("?")
+        more = dict(pair.split("=") for pair in query.split("&") if pair)
+        answers.append(laptop.call(method, f"/shops/{SHOP}/{path}", body, **more).body)
+    return answers
+
+
+def items_of(answers: list[dict[str, Any]]) -> list[list[tuple[str, Any, Any]]]:
+    """What a user sees of the answers."""
+    return [[(item["itemId"], item.get("score"), item.get("metadata")) for item in body["items"]] for body in answers]
+
+
 def sources(body: dict[str, Any]) -> set[str]:
     return {item["source"] for item in body["items"]}
 
 
 def test_the_engine_answers_where_amazon_personalize_does_not(laptop: Laptop) -> None:
     assert laptop.put(f"drops/{SHOP}/settings.yaml", SETTINGS).status == "SUCCEEDED"
-    laptop.drop(SHOP, "items", retail.items())
+    for kind, content in (("items", retail.items()), ("users", retail.users())):
+        laptop.drop(SHOP, kind, content)
     assert laptop.drop(SHOP, "interactions", retail.interactions()).output["outcome"] == "promoted"
     before = release(laptop)
     assert laptop.put(f"drops/{SHOP}/settings.yaml", f"fallback: engine\n{SETTINGS}").status == "SUCCEEDED"
     refused = laptop.ended(laptop.client.runs.start(SHOP, "retrain").arn)
     assert (refused.status, release(laptop)) == ("FAILED", before)
     assert "the engine does not have the shop's interactions yet" in str(refused.reason)
-    laptop.drop(SHOP, "items", retail.items())
+    for kind, content in (("items", retail.items()), ("users", retail.users())):
+        laptop.drop(SHOP, kind, content)
     run = laptop.drop(SHOP, "interactions", retail.interactions())
     assert run.status == "SUCCEEDED", run.reason
     assert run.output["outcome"] == "promoted"
     campaigns = release(laptop)["campaigns"]
-    named = ["engine/personalized-ranking", "engine/similar-items", "personalized-ranking", "similar-items"]
-    assert sorted(campaigns) == named
+    recipes = ["personalized-ranking", "similar-items", "user-personalization"]
+    assert sorted(campaigns) == [*(f"engine/{recipe}" for recipe in recipes), *recipes]
     assert campaigns["engine/similar-items"]["arn"].split(":")[2] == "engine"
     assert campaigns["similar-items"]["arn"].split(":")[2] == "personalize"
     until(lambda: "degraded" not in similar(laptop), "the campaign answers")
     usual = similar(laptop)
     assert sources(usual) == {"campaign"}
+    # Both know of users and events at once.
+    assert laptop.call("PUT", f"/shops/{SHOP}/users/put", {"properties": {"AGE": "65+"}}).status == 202
+    viewed = {"userId": "put", "sessionId": "p", "events": [{"eventType": "View", "itemId": "kitchen-07"}]}
+    assert laptop.call("POST", f"/shops/{SHOP}/events", viewed).status == 202
+    of_service = lists(laptop)
+    assert [sources(body) for body in of_service] == [{"campaign"}] * len(QUESTIONS)
 
     door = FaultDoor(laptop.state.engine)
     try:
         with door.during("throttle", "Get*"):
             # A new container first fetches the model.
-            until(lambda: "engine" in sources(similar(laptop)), "the engine answers")
+            until(lambda: all(sources(body) == {"engine"} for body in lists(laptop)), "the engine answers")
+            assert items_of(lists(laptop)) == items_of(of_service)
             instead = similar(laptop)
             assert [item["itemId"] for item in instead["items"]] == [item["itemId"] for item in usual["items"]]
             assert (instead["degraded"], instead["recommendationId"]) == (True, None)
@@ -77,7 +125,7 @@ def test_a_rollback_leaves_amazon_personalize_alone(laptop: Laptop) -> None:
     assert "fallbackTrackingId" in release(laptop)
     done = laptop.command_json("rollback", SHOP)
     assert done["output"]["outcome"] == "rolled back"
-    assert sorted(release(laptop)["campaigns"]) == ["personalized-ranking", "similar-items"]
+    assert sorted(release(laptop)["campaigns"]) == ["personalized-ranking", "similar-items", "user-personalization"]
 
 
 def test_a_removal_leaves_nothing_of_either_backend(laptop: Laptop) -> None:
