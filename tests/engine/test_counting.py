@@ -139,6 +139,26 @@ def test_batches_that_are_repeated_as_others_count_once(deliveries: Sequence[tup
     assert counted(counts, shop) == counted(Counts(shop.group, NOTHING), shop) == expected
 
 
+def test_records_that_name_their_first_event_alone_count_until_a_repetition_replaces_them() -> None:
+    """As stacks stored them before records named all of their events."""
+    table, (shop, _) = shops()
+    for name in "ab":
+        shop.put(name, "u")
+    events = [record for record in table.records if "item" in record["dynamodb"]["NewImage"]]
+    for batch in (events[:1], events):
+        shop.now += 1
+        counting.count(shop.client, TABLE, batch, lambda: shop.now)
+    for row in table.items.values():
+        if row.pop("events", None):
+            row["first"] = {"S": events[0]["eventID"]}
+    expected = dict.fromkeys([("i-a", "View", None), ("i-b", "View", None)], 1)
+    counts = Counts(shop.group, NOTHING)
+    assert counted(counts, shop) == expected
+    shop.now += 1
+    counting.count(shop.client, TABLE, events, lambda: shop.now)
+    assert counted(counts, shop) == counted(Counts(shop.group, NOTHING), shop) == expected
+
+
 def test_an_event_of_a_session_counts_from_its_log_in_on_and_stays_counted() -> None:
     table, (shop, _) = shops()
     shop.put("a")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from personalization.core.errors import RetryLater
 from personalization.engine import counting, live
-from personalization.engine.counting import DIGEST_BYTES, Learned, What, unpacked
+from personalization.engine.counting import DIGEST_BYTES, Learned, What, digests, unpacked
 from personalization.engine.put_records import records
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ class _Feed:
         return not self._next
 
 
-def _digests(events: bytes) -> Sequence[bytes]:
+def _digests(row: live.Item) -> Sequence[bytes]:
+    """Return the digests of a record's events; records of an earlier form name the first one alone."""
+    events = row["events"]["B"] if "events" in row else digests([row["first"]["S"]])
     return [events[start : start + DIGEST_BYTES] for start in range(0, len(events), DIGEST_BYTES)]
 
 
@@ -120,7 +122,7 @@ class Counts:
         return max(now - self.feed.whole_at, delay)
 
     def _take(self, row: live.Item) -> None:
-        data, written, events = row["counts"]["B"], live.since_of(row), _digests(row["events"]["B"])
+        data, written, events = row["counts"]["B"], live.since_of(row), _digests(row)
         if self._batches.get(events[0]) == (written, data):
             return
         if any(later > written and events[0] in covered for later, covered in self._recent):
