@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the steps of batch inference jobs and user segments, one per call. Each step can be repeated."""
+"""Run the steps of batch jobs and user segments but their answers, one per call. Each step can be repeated."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from personalization.auth.hash_key import HashKey
-from personalization.batch import plan, steps
-from personalization.batch.job_input import Clients
+from personalization.batch import answering, plan, steps
+from personalization.batch.job_input import WritingClients
 from personalization.batch.plan import (
-    AnswerRequest,
     ConvertRequest,
     EndRequest,
     PlanRequest,
     ReportRequest,
-    SegmentRequest,
     WriteRequest,
 )
 from personalization.core import environment
@@ -32,7 +30,7 @@ HASH_KEY = HashKey(clients.secretsmanager, environment.hash_key)
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    aws: Clients
+    aws: WritingClients
     environment: Environment
     now: datetime
 
@@ -45,14 +43,6 @@ def _write(request: WriteRequest, call: _Call) -> plan.WrittenInput:
     return steps.write(call.aws, request, call.environment, call.now)
 
 
-def _train(request: SegmentRequest, call: _Call) -> plan.Progressed:
-    return steps.train(call.aws, request, call.environment, call.now)
-
-
-def _answer(request: AnswerRequest, call: _Call) -> plan.Progressed:
-    return steps.answer(call.aws, request, call.environment, call.now)
-
-
 def _convert(request: ConvertRequest, call: _Call) -> plan.Progressed:
     return steps.convert(call.aws, request, call.environment)
 
@@ -62,15 +52,13 @@ def _report(request: ReportRequest, call: _Call) -> plan.Exported:
 
 
 def _end(request: EndRequest, call: _Call) -> plan.Progressed:
-    return steps.end(call.aws.table, request.job, call.environment)
+    return answering.end(call.aws.table, request.job, call.environment)
 
 
 STEPS: Steps[_Call, Part] = Steps(
     {
         PlanRequest: _plan,
         WriteRequest: _write,
-        SegmentRequest: _train,
-        AnswerRequest: _answer,
         ConvertRequest: _convert,
         ReportRequest: _report,
         EndRequest: _end,
@@ -82,22 +70,22 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     """Take the step in the event.
 
     Args:
-        event: `{step: plan, shop, run, batch | after}`, `{step: write, job}`, `{step: train, job, made?}`,
-            `{step: answer, job, made?}`, `{step: convert, job, made?}`, `{step: report, job, written, made}` or
+        event: `{step: plan, shop, run, batch | after}`, `{step: write, job}`,
+            `{step: convert, job, made?}`, `{step: report, job, written, made}` or
             `{step: end, job}`.
 
     Returns:
-        `{jobs}` of plan; the written input with its price of write; `{arn, status, ready, made}` of train, answer
-        and convert, with status WAITING and the reason if a quota is used up; what is announced of report.
+        `{jobs}` of plan; the written input with its price of write; `{arn, status, ready, made}` of
+        convert and end; what is announced of report.
 
     Raises:
         RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
-    aws = Clients(clients.personalize(), clients.s3(), clients.dynamodb(), HASH_KEY)
+    aws = WritingClients(clients.personalize(), clients.s3(), clients.dynamodb(), HASH_KEY)
     variables = Environment()
     try:
         done = STEPS.take(event, _Call(aws, variables, datetime.now(UTC)))
     except Rejected as refused:
-        raise steps.said(aws, variables, str(event.get("shop") or event["job"]["shop"]), refused) from None
+        raise answering.said(aws, variables, str(event.get("shop") or event["job"]["shop"]), refused) from None
     LOG.info("Step done", step=event["step"])
     return done.as_json()

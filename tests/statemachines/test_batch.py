@@ -13,6 +13,7 @@ from personalization.batch.plan import (
 from personalization.shop.plan import Resource
 from personalization.shop.settings.batch import BatchJob
 
+from functions.answer_batch import app as answer_batch
 from functions.run_batch.steps import STEPS
 from tests.statemachines.machine import MACHINES, evaluate, states
 from tests.template.test_permissions import LOGS, WAITING, actions
@@ -47,10 +48,11 @@ def test_the_function_understands_what_it_is_sent() -> None:
     for done, names in (([], ()), ([{"batch": "tea"}], ()), ([{"batch": "tea"}, failed], ("fans",))):
         written = evaluate(STATES["Write what is asked"]["Arguments"], {}, done=done, **variables)
         assert (WriteRequest.read(written).job, WriteRequest.read(written).failed) == (JOB, names)
-    for name in ("Train the segment recipe", "Have it answered", "Convert the answers"):
+    waited = {"Train the segment recipe": answer_batch.STEPS, "Have it answered": answer_batch.STEPS}
+    for name, steps in {**waited, "Convert the answers": STEPS}.items():
         sent = evaluate(STATES[name]["Arguments"], SEEN, **variables)
         assert len(sent["Name"]) <= 80
-        assert job_of(STEPS.read(sent["Input"]["request"])) == JOB
+        assert job_of(steps.read(sent["Input"]["request"])) == JOB
     ended = evaluate(STATES["End the job that failed"]["Arguments"], {}, **variables)
     assert job_of(STEPS.read(ended)) == JOB
     told = evaluate(STATES["Report on the export"]["Arguments"], {}, **variables)

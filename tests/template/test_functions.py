@@ -332,7 +332,11 @@ def test_botocore_keeps_the_services_that_the_code_calls() -> None:
     assert set(services) == set(created) == called
 
 
-ENGINE = {"PolarsLayer": {"importing"}, "NumpyLayer": {"training", "container"}, "ScipyLayer": {"training"}}
+ENGINE = {
+    "PolarsLayer": {"importing"},
+    "NumpyLayer": {"training", "container", "batches"},
+    "ScipyLayer": {"training", "batches"},
+}
 """What the engine's library imports for a module of the room `engine`; engine/tests/test_library.py holds that."""
 
 

@@ -320,7 +320,7 @@ def test_each_role_that_is_passed_is_passed_to_one_service() -> None:
         "ImportDataFunctionRole": ("PersonalizeRole", "personalize"),
         "EvaluateReleaseFunctionRole": ("PersonalizeRole", "personalize"),
         "EraseUsersFunctionRole": ("PersonalizeRole", "personalize"),
-        "RunBatchFunctionRole": ("PersonalizeRole", "personalize"),
+        "AnswerBatchFunctionRole": ("PersonalizeRole", "personalize"),
         "FollowSettingsFunctionRole": ("ShopScheduleRole", "scheduler"),
         "SweepDropsFunctionRole": ("ShopScheduleRole", "scheduler"),
     }

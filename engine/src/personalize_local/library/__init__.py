@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from personalize_local.data.records import Counted, PutRecord, Since, StreamedEvent
     from personalize_local.filters import Filter
     from personalize_local.library.answering import Changes, Data, Live, Recommender, open_tables
+    from personalize_local.library.batches import Batch, Meanwhile, check_batch
     from personalize_local.library.checks import check_dataset, check_schema, check_solution, columns
     from personalize_local.library.erasures import without_users
     from personalize_local.library.filters import check_filter
@@ -27,12 +28,14 @@ __all__ = [
     "FAILED",
     "FORMAT",
     "NEWER",
+    "Batch",
     "Changes",
     "Counted",
     "Data",
     "Filter",
     "Imported",
     "Live",
+    "Meanwhile",
     "Model",
     "Needs",
     "Options",
@@ -42,6 +45,7 @@ __all__ = [
     "Refused",
     "Since",
     "StreamedEvent",
+    "check_batch",
     "check_dataset",
     "check_filter",
     "check_schema",
@@ -60,6 +64,7 @@ _MODULES: Final = {
     "filters": ("Filter",),
     "library.answering": ("Changes", "Data", "Live", "Recommender", "open_tables"),
     "library.checks": ("check_dataset", "check_schema", "check_solution", "columns"),
+    "library.batches": ("Batch", "Meanwhile", "check_batch"),
     "library.erasures": ("without_users",),
     "library.filters": ("check_filter",),
     "library.folders": ("FORMAT",),

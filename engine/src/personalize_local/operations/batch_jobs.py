@@ -6,6 +6,7 @@ from typing import Final
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
 from personalize_local.jobs.tasks import BatchTask
 from personalize_local.jobs.work import run_batch
+from personalize_local.library.batches import check_recipe, check_target, results_of
 from personalize_local.operations import model_updates
 from personalize_local.operations.campaigns import check_influence
 from personalize_local.operations.common import limit_jobs, tags_of
@@ -17,18 +18,14 @@ from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Kind
 from personalize_local.wire.errors import InvalidInput
 
-_DEFAULT_RESULTS: Final = 25
-_MOST: Final = {kinds.BATCH_INFERENCE_JOB: 500, kinds.BATCH_SEGMENT_JOB: 5_000_000}
 _THEME_REGIONS: Final = ("us-east-1", "us-west-2", "ap-northeast-1")
-_NO_BATCH: Final = frozenset({"aws-trending-now", "aws-next-best-action"})
 
 
 @operation("CreateBatchInferenceJob")
 def create_batch_inference_job(engine: Engine, call: Call, request: Json) -> Json:
     version = require_active(engine.registry.get(kinds.SOLUTION_VERSION, request["solutionVersionArn"]))
     spec = recipe_of(version.body["recipeArn"])
-    if spec.recipe_type == "USER_SEGMENTATION" or spec.name in _NO_BATCH:
-        raise InvalidInput(f"{spec.name} is not for batch inference jobs.")
+    check_recipe(spec, segments=False)
     config = request.get("batchInferenceJobConfig", {})
     check_influence(engine, version, config)
     check_parameters(config, "itemExplorationConfig", spec.exploration, spec.name)
@@ -43,8 +40,7 @@ def create_batch_inference_job(engine: Engine, call: Call, request: Json) -> Jso
 def create_batch_segment_job(engine: Engine, call: Call, request: Json) -> Json:
     version = require_active(engine.registry.get(kinds.SOLUTION_VERSION, request["solutionVersionArn"]))
     spec = recipe_of(version.body["recipeArn"])
-    if spec.recipe_type != "USER_SEGMENTATION":
-        raise InvalidInput(f"{spec.name} is not for batch segment jobs.")
+    check_recipe(spec, segments=True)
     return _create(engine, call, kinds.BATCH_SEGMENT_JOB, version, request)
 
 
@@ -72,28 +68,15 @@ def _theme_columns(engine: Engine, version: Resource, job: Json) -> tuple[str, .
 
 
 def _create(engine: Engine, call: Call, kind: Kind, version: Resource, request: Json) -> Json:
-    results = request.get("numResults", _DEFAULT_RESULTS)
-    if not 1 <= results <= _MOST[kind]:
-        raise InvalidInput(f"numResults is from 1 to {_MOST[kind]}, not {results}.")
-    _check_filter(engine, kind, version, request)
+    segments = kind is kinds.BATCH_SEGMENT_JOB
+    results = results_of(request, segments=segments)
+    if "filterArn" in request:
+        check_target(filter_of(engine, request["filterArn"], version.group), request["filterArn"], segments=segments)
     tags = tags_of(request)
-    inference = kind is kinds.BATCH_INFERENCE_JOB
-    most = engine.quotas.batch_inference_jobs if inference else engine.quotas.batch_segment_jobs
+    most = engine.quotas.batch_segment_jobs if segments else engine.quotas.batch_inference_jobs
     limit_jobs(engine.registry.find(kind, call.prefix), most)
     more = {"numResults": results, "datasetGroupArn": version.group, "tags": tags}
     return engine.create(call, kind, request["jobName"], request | more)
-
-
-def _check_filter(engine: Engine, kind: Kind, version: Resource, request: Json) -> None:
-    if "filterArn" not in request:
-        return
-    arn = request["filterArn"]
-    expressions = filter_of(engine, arn, version.group).expressions
-    target = "UserID" if kind is kinds.BATCH_SEGMENT_JOB else "ItemID"
-    if any(expression.target != target for expression in expressions):
-        raise InvalidInput(f"{arn} must choose by {target} here.")
-    if kind is kinds.BATCH_SEGMENT_JOB and any(expression.dataset != "Users" for expression in expressions):
-        raise InvalidInput(f"{arn}: segments are filtered by Users columns only in this engine.")
 
 
 @work(kinds.BATCH_INFERENCE_JOB, kinds.CREATE, turn="datasetGroupArn")

@@ -19,31 +19,27 @@ from personalization.batch import plan
 from personalization.batch.answers import parse
 from personalization.batch.plan import Job, WrittenInput
 from personalization.batch.users import PARTITIONS, Distinct, column, lines_of, listed
+from personalization.batch.wanted import Clients, items, wanted_items
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected, intake_translated
+from personalization.core.names import backend_of
 from personalization.events import erasure_requests
 from personalization.ingest import sales
 from personalization.likelihood import inputs
 from personalization.runs.claims import PREFIX, Claim
-from personalization.shop.records import item_files, item_table, release_store
-from personalization.shop.records.item_table import Table
+from personalization.shop.records import item_files, release_store
 from personalization.shop.settings import prices
 from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_personalize import PersonalizeClient
     from mypy_boto3_s3 import S3Client
 
 
 @dataclass(frozen=True, slots=True)
-class Clients:
-    """The clients of the steps."""
+class WritingClients(Clients):
+    """The clients of the step that writes a job's input."""
 
-    personalize: "PersonalizeClient"
-    s3: "S3Client"
-    table: "DynamoDBClient"
     hash_key: HashKey
 
 
@@ -55,7 +51,7 @@ class _Counts:
     left_out: int = 0
 
 
-def write(aws: Clients, job: Job, settings: ShopSettings, environment: Environment) -> WrittenInput:
+def write(aws: WritingClients, job: Job, settings: ShopSettings, environment: Environment) -> WrittenInput:
     """Write a job's input. A refused one leaves nothing.
 
     Raises:
@@ -75,7 +71,7 @@ def write(aws: Clients, job: Job, settings: ShopSettings, environment: Environme
                 plan.check_size(job, counts.lines, counts.size)
             upload.write(data)
         plan.check_size(job, counts.lines, counts.size)
-        estimate = prices.estimate_lists(settings.prices, counts.lines)
+        estimate = prices.estimate_lists(settings.prices, counts.lines, backend_of(job.resource.arn))
         plan.check_budget(job, estimate.dollars, estimate.answers)
     return WrittenInput(
         lines=counts.lines,
@@ -107,7 +103,7 @@ def _line(job: Job) -> Callable[[str], bytes]:
     return lambda input_id: json.dumps({member: input_id, **more}, ensure_ascii=False).encode() + b"\n"
 
 
-def _input_ids(aws: Clients, job: Job, environment: Environment, counts: _Counts) -> Iterator[str]:
+def _input_ids(aws: WritingClients, job: Job, environment: Environment, counts: _Counts) -> Iterator[str]:
     if job.settings.takes_items:
         table = item_files.table(aws.s3, environment.bucket, job.shop)
         yield from (name for name, _ in items(aws.s3, environment.bucket, job.shop, table))
@@ -146,7 +142,7 @@ def _imported(aws: Clients, job: Job, environment: Environment) -> inputs.Select
     return inputs.choose(keys, inputs.import_outcomes(claims), job.release, 0)
 
 
-def _named(aws: Clients, job: Job, bucket: str) -> Iterator[str]:
+def _named(aws: WritingClients, job: Job, bucket: str) -> Iterator[str]:
     """Yield the users of a file or of a segment."""
     users = job.settings.users
     file = None if users == "all" else users.file
@@ -174,57 +170,6 @@ def _lines(s3: "S3Client", bucket: str, key: str) -> Iterator[str]:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="list-")))
         body = stack.enter_context(objects.reading(s3, bucket, key, None))
         yield from lines_of(key, archives.unpacked(key, archives.Peeked(body), scratch, stack))
-
-
-def items(s3: "S3Client", bucket: str, shop: str, table: Table | None) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield the shop's items with their columns.
-
-    Raises:
-        Rejected: the shop has no table of items.
-    """
-    if table is None:
-        text = "the shop has no table of items: drop a file of items first"
-        raise Rejected(shop, Text("batch.no-table", text))
-    for shard in range(table.shards):
-        data = objects.get_bytes(s3, bucket, item_table.shard_key(shop, table.version, shard))
-        for row in item_table.rows(item_table.unpack(data)) if data else ():
-            values = json.loads(row)
-            name = values.pop("")
-            yield name, {table.columns[int(index)]: str(value) for index, value in values.items() if value is not None}
-
-
-def wanted_items(s3: "S3Client", bucket: str, job: Job) -> list[str]:
-    """Return the items of a segment: those that are named, or those with its attributes.
-
-    Raises:
-        Rejected: no item has them, with the values that there are; or the shop has no table of items.
-    """
-    segment = job.settings.segment
-    if segment is None or segment.items:
-        return list(segment.items) if segment else []
-    table = item_files.table(s3, bucket, job.shop)
-    if table is not None and (unknown := [name for name in segment.attributes if name not in table.columns]):
-        text = "items have no column {unknown}: they have {columns}"
-        values = {"unknown": ", ".join(unknown), "columns": ", ".join(table.columns)}
-        raise Rejected(f"batch.{job.name}", Text("batch.no-column", text, **values))
-    chosen: list[str] = []
-    others: dict[str, None] = {}
-    first, value = next(iter(segment.attributes.items()))
-    for name, columns in items(s3, bucket, job.shop, table):
-        # Categories of an item stand between bars.
-        have = {attribute: columns.get(attribute, "").split("|") for attribute in segment.attributes}
-        if all(wanted in have[name] for name, wanted in segment.attributes.items()):
-            chosen.append(name)
-        elif len(others) < 1_000:
-            others |= dict.fromkeys(filter(None, have[first]))
-    if not chosen:
-        some = ", ".join(sorted(others)[:10])
-        raise Rejected(
-            f"batch.{job.name}",
-            f"no item has {' and '.join(f'{name} = {wanted}' for name, wanted in segment.attributes.items())}"
-            f"{f'; values of {first} are {some}' if value not in others and some else ''}",
-        )
-    return chosen
 
 
 def _unused(aws: Clients, job: Job, environment: Environment, recipe: str) -> Iterator[str]:
@@ -263,7 +208,8 @@ def _segments(aws: Clients, job: Job, settings: ShopSettings, environment: Envir
     interactions = sales.history(objects.list_keys(s3, bucket, sales.folder(job.shop)))
     trained = newest.get("release") == job.release
     users = len(lines) * segment.users
-    estimate = prices.estimate_segments(settings.prices, users, None if trained else interactions)
+    backend = backend_of(job.resource.arn)
+    estimate = prices.estimate_segments(settings.prices, users, None if trained else interactions, backend)
     plan.check_budget(job, estimate.dollars, users)
     with objects.writing(s3, bucket, job.input_key) as upload:
         upload.write(b"".join(lines))
@@ -273,5 +219,6 @@ def _segments(aws: Clients, job: Job, settings: ShopSettings, environment: Envir
         answers=users,
         dollars=estimate.dollars,
         training_dollars=estimate.training_dollars,
-        notes=tuple(_unused(aws, job, environment, segment.recipe)),
+        # The engine trains on all that was imported.
+        notes=() if backend == "engine" else tuple(_unused(aws, job, environment, segment.recipe)),
     )

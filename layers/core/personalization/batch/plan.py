@@ -14,7 +14,7 @@ from personalization.batch import customers
 from personalization.core import stored
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part, Sentence, is_none, of_this_version
-from personalization.core.names import Names
+from personalization.core.names import Names, backend_of
 from personalization.ingest import imports, retraining
 from personalization.shop.plan import Made, Plan, RecipePart, Resource, Retraining
 from personalization.shop.records.release import Judged, ReleaseRecord, taken
@@ -190,6 +190,8 @@ def trained_versions(
 ) -> dict[str, str]:
     """Return the newest promoted solution version of each recipe: those that serve, then those without a campaign.
 
+    Those of another backend than the release's do not count.
+
     Args:
         release: the serving release.
         earlier: other releases that were not withdrawn.
@@ -198,7 +200,9 @@ def trained_versions(
     versions_taken: dict[str, str] = {}
     for candidate in sorted(candidates, key=lambda judged: judged.judged_at):
         versions_taken |= taken(candidate, (*earlier, release))
-    return versions_taken | release.versions
+    backend = backend_of(release.dataset_group_arn)
+    of_backend = {alias: arn for alias, arn in versions_taken.items() if backend_of(arn) == backend}
+    return of_backend | release.versions
 
 
 def plan(names: Names, bucket: str, request: PlanRequest, jobs: Mapping[str, BatchJob], facts: Facts) -> Planned:
@@ -254,7 +258,9 @@ def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJ
 def _training(names: Names, bucket: str, shop: str, alias: str, facts: Facts) -> Training:
     """Return the training of a segment recipe: once for each release, whichever jobs ask."""
     lineage = imports.Lineage(facts.release.run)
-    whole = facts.settings.model_copy(update={"batch": {}, "recommenders": {}, "placements": {}})
+    whole = facts.settings.model_copy(
+        update={"batch": {}, "recommenders": {}, "placements": {}, "backend": names.backend}
+    )
     planned = retraining.plan(
         names, bucket, Retraining(shop=shop), lineage=lineage, settings=whole, schema=facts.schema
     )

@@ -140,7 +140,7 @@ class Archive:
         for key, size in objects.list_sizes(self._client, self._bucket, self._copies):
             if match := _COPY.fullmatch(key.removeprefix(self._copies)):
                 days[match["day"]][match["name"]] = size
-        erased = self._erased()
+        erased = self.erased()
         taken = 0
         for folder, copies in sorted(days.items()):
             if late():
@@ -169,7 +169,7 @@ class Archive:
         self.fold(late)
         sessions = {event.session_id for event in self.events(now) if event.user_id in users}
         keep_from = now - LATE_SECONDS
-        erased = {name: second for name, second in self._erased().items() if second > keep_from}
+        erased = {name: second for name, second in self.erased().items() if second > keep_from}
         erased |= dict.fromkeys([*map(person, users), *map(session, sessions)], now)
         objects.put_json(self._client, self._bucket, self._folder + _ERASED, erased)
         for key in self._days():
@@ -227,7 +227,8 @@ class Archive:
             if not holds(put, ContentType="application/gzip", **unchanged):
                 raise RetryLater(key, "another step wrote it meanwhile")
 
-    def _erased(self) -> dict[str, int]:
+    def erased(self) -> dict[str, int]:
+        """Return the digests of erased users and sessions, with the seconds of their erasures."""
         return objects.get_json(self._client, self._bucket, self._folder + _ERASED) or {}
 
 

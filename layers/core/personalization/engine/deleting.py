@@ -22,6 +22,10 @@ _NEEDED_BY: Mapping[str, tuple[tuple[str, str], ...]] = {
 """What may not be deleted while others refer to it: their kinds, and the member with its ARN."""
 
 
+JOBS = ("batchInferenceJob", "batchSegmentJob")
+"""Kinds of jobs whose records go with their dataset group."""
+
+
 def delete(kind: str, account: Account, parameters: Mapping[str, Any]) -> None:
     """Delete a resource of a kind that has no files.
 
@@ -39,6 +43,9 @@ def delete(kind: str, account: Account, parameters: Mapping[str, Any]) -> None:
 def _delete_group(store: files.Store, account: Account, parameters: Mapping[str, Any]) -> None:
     """Delete a group, and whatever is left in its folder."""
     delete("datasetGroup", account, parameters)
+    for kind in JOBS:
+        for job in account.records.listed(kind, datasetGroupArn=parameters["datasetGroupArn"]):
+            records.delete(account.records, kind, job[f"{kind}Arn"])
     files.delete(store, folder_of(account, group_name(parameters["datasetGroupArn"])))
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from personalization.engine.backend import Account, Operation, Refused
 from personalization.engine.records import Members, Records, shown
 
+ANSWERED = "answeredBytes"
+"""The member of a batch job's description with the bytes of the input that are answered; AWS has no such member."""
 LISTS: Mapping[str, str] = {
     "datasetGroup": "datasetGroups",
     "schema": "schemas",
@@ -25,6 +27,7 @@ _NONE = {
     "ListRecommenders": "recommenders",
     "ListMetricAttributions": "metricAttributions",
     "ListDatasetExportJobs": "datasetExportJobs",
+    # They go on only while a machine asks for them, which marks the shop.
     "ListBatchInferenceJobs": "batchInferenceJobs",
     "ListBatchSegmentJobs": "batchSegmentJobs",
 }

@@ -10,7 +10,7 @@ from personalization.shop.settings.campaigns import mapping, switched_off
 from personalization.shop.settings.recipes import NEXT_BEST_ACTION
 from personalization.shop.settings.settings_errors import at
 
-_SECTIONS = ("batch", "metric_attribution", "recommenders")
+_SECTIONS = ("metric_attribution", "recommenders")
 """Settings of what only Amazon Personalize has."""
 
 
