@@ -149,7 +149,7 @@ class _Answering:
         }
         learned_at = min([version["creationDateTime"], *(dataset["_at"] for dataset in datasets if "_at" in dataset)])
         erased = archive_of(streams.store, account, group).erased()
-        since = streams.since(account, group, texts)
+        since, _ = streams.since(account, group, texts)
         meanwhile = library.Meanwhile(
             since=since,
             # As those of campaigns, lists of what is popular know what the training knew.
