@@ -2,7 +2,7 @@
 """Batch jobs of the engine, through the clients of the functions: answered part by part, and each line once."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -112,16 +112,17 @@ def test_a_call_that_has_no_more_time_or_is_killed_loses_nothing_and_doubles_not
 ) -> None:
     lines = [{"userId": f"u{n}"} for n in range(5)]
     arn = shop.create_batch_inference_job(**asked("slow", popular, *lines))["batchInferenceJobArn"]
-    stored = objects.put_bytes
+    stored = objects.put_first
     calls: list[str] = []
 
-    def put(*arguments: Any) -> None:  # noqa: ANN401 - as of put_bytes
-        stored(*arguments)
+    def put(*arguments: Any) -> Mapping[str, str]:  # noqa: ANN401 - as of put_first
+        said = stored(*arguments)
         calls.append(arguments[2])
         if len(calls) == 2:
             raise RetryLater("the function", "it was killed")
+        return said
 
-    monkeypatch.setattr(objects, "put_bytes", put)
+    monkeypatch.setattr(objects, "put_first", put)
     with pytest.raises(RetryLater):
         shop.describe_batch_inference_job(batchInferenceJobArn=arn)
     assert status_without_time(shop, arn) == "CREATE IN_PROGRESS"

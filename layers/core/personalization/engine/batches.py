@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batch inference and segment jobs: a call that describes a job answers its next lines while it has time.
 
-Each part of the answers is an object of its own, `<input>.<part>.out`, and the job's record has what is answered so
-far. A part is stored before it is recorded: a call that is killed repeats one part.
+Each part of the answers is an object of its own, `<input>.<first byte>.out`, and the job's record has what is answered
+so far. A part is stored once, before it is recorded: a call that is killed, or two at once, lose and double nothing.
 """
 
 import io
@@ -25,6 +25,7 @@ from personalization.engine.records import Members
 from personalization.engine.streamed import Streams
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from personalize_local import library
 
 ANSWERING = "CREATE IN_PROGRESS"
@@ -64,7 +65,7 @@ def _create(kind: str, account: Account, parameters: Mapping[str, Any]) -> Membe
     arn = arn_of(account, _KINDS[kind], parameters["jobName"])
     now = account.clock()
     members = {**parameters, "datasetGroupArn": version["datasetGroupArn"], f"{kind}Arn": arn, "status": ANSWERING}
-    members |= {"creationDateTime": now, "lastUpdatedDateTime": now, "_offset": 0, "_parts": 0}
+    members |= {"creationDateTime": now, "lastUpdatedDateTime": now, "_offset": 0}
     refuse_existing(account, kind, arn)
     records.create(account.records, kind, arn, members)
     return {f"{kind}Arn": arn}
@@ -108,25 +109,23 @@ class _Answering:
         source = files.located(job["jobInput"]["s3DataSource"]["path"])[1]
         target = files.located(job["jobOutput"]["s3DataDestination"]["path"])[1]
         answer = self._answerer(scratch)
-        size = objects.size(store.client(), store.bucket(), source, None) or 0
-        offset, parts = job["_offset"], job["_parts"]
-        coming = (
-            _lines(objects.stream_from(store.client(), store.bucket(), source, None, offset))
-            if offset < size
-            else iter(())
-        )
+        client: S3Client = store.client()
+        size = objects.size(client, store.bucket(), source, None) or 0
+        offset = job["_offset"]
         while offset < size and clock() < self.until:
-            end, answers = min(clock() + self.sources.part_seconds, self.until), io.BytesIO()
-            for line in coming:
-                offset += len(line)
+            end, answers, reached = min(clock() + self.sources.part_seconds, self.until), io.BytesIO(), offset
+            for line in _lines(objects.stream_from(client, store.bucket(), source, None, offset)):
+                reached += len(line)
                 if text := line.decode().strip():
                     answers.write(answer(text).encode() + b"\n")
                 if clock() >= end or answers.tell() >= self.sources.part_bytes:
                     break
-            key = f"{target}{source.rpartition('/')[2]}.{parts:06d}.out"
-            objects.put_bytes(store.client(), store.bucket(), key, answers.getvalue(), "application/x-ndjson")
-            parts += 1
-            self._note({"_offset": offset, "_parts": parts})
+            key = f"{target}{source.rpartition('/')[2]}.{offset:012d}.out"
+            # Of two calls at once, or one after a kill, the first part that is stored counts, to where it reaches.
+            said = {"reached": str(reached)}
+            stored = objects.put_first(client, store.bucket(), key, answers.getvalue(), said)
+            offset = int(stored["reached"])
+            self._note({"_offset": offset})
         if offset >= size:
             self._note({"status": ACTIVE})
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from urllib3.exceptions import HTTPError
 
-from personalization.core.aws.errors import none_if_missing
+from personalization.core.aws.errors import holds, none_if_missing
 from personalization.core.aws.pagination import pages, paginate
 from personalization.core.errors import Broken, Rejected, RetryLater
 from personalization.core.names import UNVERSIONED
@@ -264,6 +264,14 @@ def put_bytes(
     client: "S3Client", bucket: str, key: str, data: bytes, content_type: str = "application/octet-stream"
 ) -> None:
     client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
+
+
+def put_first(client: "S3Client", bucket: str, key: str, data: bytes, said: Mapping[str, str]) -> Mapping[str, str]:
+    """Store an object with metadata, unless it is there already; return the metadata of the one that is there."""
+    put = client.put_object
+    if holds(put, Bucket=bucket, Key=key, Body=data, Metadata=dict(said), IfNoneMatch="*"):
+        return said
+    return client.head_object(Bucket=bucket, Key=key)["Metadata"]
 
 
 def copy(
