@@ -43,7 +43,8 @@ USERS = 30
 def handler(event: Event, context: object) -> dict[str, object]:
     """Take a step in the function that the machine calls for it."""
     function = answer_batch if event["step"] in {"train", "answer"} else run_batch
-    return function.handler(event, context)
+    done: dict[str, object] = function.handler(event, context)
+    return done
 
 
 def put(bucket: "S3Client", key: str, text: str) -> None:

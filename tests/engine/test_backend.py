@@ -515,7 +515,7 @@ def test_a_model_counts_as_old_as_it_is_though_tables_are_newer(
     imported(shop, "ITEMS", items(), "after")
     here = containing(tmp_path, time.time)
     # boto3 reads a time to the microsecond.
-    assert here.answering(campaign, 30.0).learned_at <= trained_at.timestamp() + 1e-6
+    assert here.answering(campaign, 30.0).trained.learned_at <= trained_at.timestamp() + 1e-6
 
 
 def test_a_process_after_a_crash_has_the_disk_of_the_one_before(

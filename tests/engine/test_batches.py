@@ -2,27 +2,22 @@
 """Batch jobs of the engine, through the clients of the functions: answered part by part, and each line once."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
-from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.batch import answering
-from personalization.batch.plan import AnswerRequest, Cursor, Job, Progressed
-from personalization.batch.wanted import Clients
+from personalization.batch.plan import Job
 from personalization.core import environment
-from personalization.core.aws import clients, objects, routing
-from personalization.core.environment import Environment
+from personalization.core.aws import clients
 from personalization.core.errors import Rejected, RetryLater
-from personalization.core.names import ENGINE
-from personalization.engine import backend, batches, describing
-from personalization.engine.backend import Account, Engine
+from personalization.engine import backend, batches
+from personalization.engine.live import LiveTable
 from personalization.shop.plan import Resource
 from personalization.shop.settings.batch import BatchJob
 
+from functions.answer_batch.app import handler
+from functions.count_events.app import handler as count_events
 from tests.engine.test_backend import ARN, GROUP, STREAMS, TABLES, imported, interactions, items, trained
 from tests.handlers.samples import BUCKET
 
@@ -57,7 +52,6 @@ def shop(aws: "FakePersonalize", _bucket: "S3Client") -> "PersonalizeClient":
 def _connected(table: object, shop: "PersonalizeClient") -> None:
     """Calls have time again, whatever the test before made of them."""
     assert table is not shop
-    assert shop
     backend.connect(clients.dynamodb, environment, *TABLES, batches.operations(HASTY))
 
 
@@ -107,42 +101,38 @@ def test_a_job_is_answered_part_by_part_as_the_campaign_answers(shop: "Personali
         assert of_campaign
 
 
-def test_a_call_that_has_no_more_time_or_is_killed_loses_nothing_and_doubles_nothing(
+def test_a_call_that_is_killed_or_answers_beside_another_loses_nothing_and_doubles_nothing(
     shop: "PersonalizeClient", popular: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = [{"userId": f"u{n}"} for n in range(5)]
     arn = shop.create_batch_inference_job(**asked("slow", popular, *lines))["batchInferenceJobArn"]
-    stored = objects.put_first
-    calls: list[str] = []
+    s3, stored = clients.s3(), list[str]()
+    put = s3.put_object
 
-    def put(*arguments: Any) -> Mapping[str, str]:  # noqa: ANN401 - as of put_first
-        said = stored(*arguments)
-        calls.append(arguments[2])
-        if len(calls) == 2:
+    def killed(**parameters: Any) -> object:  # noqa: ANN401 - as of put_object
+        stored.append(parameters["Key"])
+        answer = put(**parameters)
+        if len(stored) == 2:
             raise RetryLater("the function", "it was killed")
-        return said
+        return answer
 
-    monkeypatch.setattr(objects, "put_first", put)
+    monkeypatch.setattr(s3, "put_object", killed)
     with pytest.raises(RetryLater):
         shop.describe_batch_inference_job(batchInferenceJobArn=arn)
-    assert status_without_time(shop, arn) == "CREATE IN_PROGRESS"
-    assert len(calls) == 2
-    backend.connect(clients.dynamodb, environment, batches.operations(HASTY))
+    # The part that was stored stays, whatever a repetition answers with.
+    first_part = s3.get_object(Bucket=BUCKET, Key=stored[1])["Body"].read()
+    other = replace(HASTY, part_bytes=1 << 20)
+    backend.connect(clients.dynamodb, environment, batches.operations(other))
     assert shop.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"]["status"] == "ACTIVE"
+    assert s3.get_object(Bucket=BUCKET, Key=stored[1])["Body"].read() == first_part
     assert [row["input"] for row in answers("slow")] == lines
     # What is answered is not answered again.
-    before = len(calls)
+    before = len(stored)
     shop.describe_batch_inference_job(batchInferenceJobArn=arn)
-    assert len(calls) == before == 6
+    assert len(stored) == before == 4
 
 
-def status_without_time(shop: "PersonalizeClient", arn: str) -> str:
-    over = batches.Sources(streams=STREAMS, seconds=0.0)
-    backend.connect(clients.dynamodb, environment, batches.operations(over))
-    return shop.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"]["status"]
-
-
-def test_the_machine_goes_on_at_once_while_a_job_gets_on(shop: "PersonalizeClient", popular: str) -> None:
+def test_the_machine_goes_on_at_once_while_a_job_gets_on(popular: str) -> None:
     job = Job(
         name="steps", shop="engine", run="run", release="run", kind="lists", settings=BatchJob(items=5),
         resource=Resource(name="steps", arn=f"{ARN}:batch-inference-job/steps"), solution_version_arn=popular,
@@ -150,23 +140,76 @@ def test_the_machine_goes_on_at_once_while_a_job_gets_on(shop: "PersonalizeClien
     lines = [{"userId": f"u{n}"} for n in range(3)]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     clients.s3().put_object(Bucket=BUCKET, Key=job.input_key, Body=text.encode())
-    # Each look at the clock takes a second, so that a call has time for one part.
-    account = Account(
-        dynamodb=clients.dynamodb,
-        table=environment.table,
-        names=environment.engine_names,
-        clock=partial(next, count(1_800_000_000)),
-    )
-    hasty = replace(HASTY, seconds=2.5)
-    routing.connect(ENGINE, Engine(account, {**describing.OPERATIONS, **batches.operations(hasty)}))
-    aws, made, told = Clients(shop, clients.s3(), clients.dynamodb()), Cursor(), list[Progressed]()
-    while not told or not told[-1].ready:
-        request = AnswerRequest(step="answer", job=job, made=made)
-        told.append(answering.answer(aws, request, Environment(), datetime.now(UTC)))
-        made = told[-1].made
-    assert [step.more for step in told[1:-1]] == [True] * len(told[1:-1])
+    backend.connect(clients.dynamodb, environment, batches.operations(replace(HASTY, seconds=0.0)))
+    steps: list[dict[str, Any]] = [{"made": {}}]
+    while not steps[-1].get("ready"):
+        steps.append(handler({"step": "answer", "job": job.as_json(), "made": steps[-1]["made"]}, None))
+    # The first call makes the job.
+    assert [step.get("more", False) for step in steps[1:]] == [False, True, True, False]
     rows = clients.s3().list_objects_v2(Bucket=BUCKET, Prefix=job.output)["Contents"]
     assert len(rows) == 3
+
+
+def test_lists_know_what_users_did_and_what_was_put_since_the_training_as_the_campaign_does(
+    shop: "PersonalizeClient",
+) -> None:
+    version = trained(shop, "user-personalization")
+    campaign = shop.create_campaign(name="retail-engine-taste", solutionVersionArn=version)["campaignArn"]
+    chosen = f"{ARN}:filter/retail-engine-g1"
+    users = ["u1", "newcomer", "nobody"]
+
+    def listed(name: str) -> list[list[str]]:
+        arn = shop.create_batch_inference_job(
+            **asked(name, version, *({"userId": user} for user in users), filterArn=chosen)
+        )["batchInferenceJobArn"]
+        shop.describe_batch_inference_job(batchInferenceJobArn=arn)
+        lists = [row["output"]["recommendedItems"] for row in answers(name)]
+        for user, items_listed in zip(users, lists, strict=True):
+            answer = clients.runtime().get_recommendations(
+                campaignArn=campaign, userId=user, numResults=5, filterArn=chosen
+            )
+            assert items_listed == [item["itemId"] for item in answer["itemList"]]
+        return lists
+
+    before = listed("morning")
+    tracker = shop.create_event_tracker(name="retail-engine-events", datasetGroupArn=GROUP)["trackingId"]
+    events: Any = [{"eventType": "Purchase", "itemId": f"i{n}", "sentAt": 1_700_100_000} for n in (9, 13, 17)]
+    for user in ("newcomer", *(f"fan{n}" for n in range(100))):
+        clients.events().put_events(trackingId=tracker, userId=user, sessionId=user, eventList=events)
+    stored = clients.dynamodb().scan(TableName=environment.live_table())["Items"]
+    count_events(
+        {
+            "Records": [
+                {"eventID": str(number), "eventName": "INSERT", "dynamodb": {"NewImage": image}}
+                for number, image in enumerate(stored)
+            ]
+        },
+        None,
+    )
+    dataset = f"{ARN}:dataset/retail-engine/ITEMS"
+    clients.events().put_items(datasetArn=dataset, items=[{"itemId": before[2][0], "properties": '{"genre": "g2"}'}])
+    after = listed("evening")
+    assert all(before[2][0] not in items_listed for items_listed in after)
+    assert after[1] != after[2]
+    assert after[2] != before[2][1:]
+    assert set(after[2]) & {"i9", "i13", "i17"}
+
+
+def test_a_table_that_does_not_answer_is_asked_again(
+    shop: "PersonalizeClient", popular: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = shop.create_batch_inference_job(**asked("outage", popular, {"userId": "u1"}))["batchInferenceJobArn"]
+    with monkeypatch.context() as outage:
+        outage.setattr(LiveTable, "page", refused)
+        with pytest.raises(RetryLater, match="throttled"):
+            shop.describe_batch_inference_job(batchInferenceJobArn=arn)
+    assert not list(answers("outage"))
+    assert shop.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"]["status"] == "ACTIVE"
+    assert len(list(answers("outage"))) == 1
+
+
+def refused(_table: LiveTable, partition: str, _start: str) -> object:
+    raise RetryLater(partition, "throttled")
 
 
 def test_jobs_that_cannot_be_are_refused(shop: "PersonalizeClient", popular: str) -> None:

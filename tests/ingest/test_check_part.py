@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from personalization.batch import job_input
+from personalization.batch import wanted
 from personalization.core.errors import Rejected
 from personalization.shop.plan import Plan
 from personalization.shop.records import item_files
@@ -265,7 +265,7 @@ def test_damaged_pages_are_refused_with_their_place(
 def test_items_with_their_table(both: Any, bucket: "S3Client") -> None:  # noqa: ANN401 - a fixture
     divided, other = both("items", "drops/demo/items/items.csv", ITEMS, 8_000)
     assert divided == other
-    items = dict(job_input.items(bucket, BUCKET, "demo", item_files.table(bucket, BUCKET, "demo")))
+    items = dict(wanted.items(bucket, BUCKET, "demo", item_files.table(bucket, BUCKET, "demo")))
     # Of an item's rows, the last one counts.
     assert {name: float(columns["PRICE"]) for name, columns in items.items()} == {
         f"i{row % 700}": row + 0.5 for row in range(800)

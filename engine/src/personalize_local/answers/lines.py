@@ -6,7 +6,7 @@ Models of segments need scipy.
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from personalize_local import filters
 from personalize_local.answers.catalogue import Catalogue
 from personalize_local.data.live import LiveData
+from personalize_local.data.records import Interaction, Value
 from personalize_local.data.schemas import Schema
 from personalize_local.filters.evaluation import allowed
 from personalize_local.filters.expressions import Condition, Filter, Placeholder
@@ -23,8 +24,6 @@ from personalize_local.recipes.definitions import RECIPES
 from personalize_local.wire.errors import InvalidInput
 from personalize_local.wire.protocol import Json, load_json
 
-_NOBODY: Final = "\0"
-"""Added to an id, it is nobody's."""
 _NEEDS: Final[dict[str, dict[str, type]]] = {
     "USER_PERSONALIZATION": {"userId": str},
     "POPULAR_ITEMS": {"userId": str},
@@ -67,14 +66,25 @@ class Job:
     exploration: Mapping[str, float] = field(default_factory=dict)
     influence: Mapping[str, float] = field(default_factory=dict)
     hidden: Callable[[str], bool] = lambda _user: False
-    """Whether a user was erased since the training: what the model learned of them does not count."""
+    """Whether a user was erased since the training: no segment has them."""
+
+
+class Person(NamedTuple):
+    """What is known of the user of a line."""
+
+    user_id: str
+    """By which the model knows them."""
+    history: Sequence[Interaction]
+    attributes: Mapping[str, Value]
 
 
 class Lines:
     """Answers the lines of one job, from a model with its live data."""
 
-    def __init__(self, job: Job, catalogue: Catalogue) -> None:
+    def __init__(self, job: Job, catalogue: Catalogue, person: Callable[[str], Person] | None = None) -> None:
+        """`person` tells what is known of a user; the live data, if it is left out."""
         self._job, self._catalogue = job, catalogue
+        self._person = person or self._of_live_data
         self._spec = RECIPES[job.recipe]
         self._segments = self._spec.recipe_type == "USER_SEGMENTATION"
         self._member = "usersList" if self._segments else "recommendedItems"
@@ -99,18 +109,24 @@ class Lines:
         output = {self._member: []}
         return {**_at_the_top(query_line), "input": query_line, "output": output, "error": f"User error: {reason}"}
 
+    def _of_live_data(self, user: str) -> Person:
+        live = self._catalogue.live
+        return Person(user, live.history(user), live.user(user))
+
     def _recommended(self, members: Json) -> Json:
         job, catalogue, kind = self._job, self._catalogue, self._spec.recipe_type
         _check(_NEEDS[kind], members, optional=kind == "POPULAR_ITEMS")
         user, live = members.get("userId"), catalogue.live
+        person = self._person(user) if user else None
         query = Query(
-            user + _NOBODY if user and job.hidden(user) else user,
+            person.user_id if person else user,
             members.get("itemId"),
-            live.history(user) if user else (),
-            live.user(user) if user else {},
+            person.history if person else (),
+            person.attributes if person else {},
             {str(name).upper(): str(value) for name, value in members.get("context", {}).items()},
             job.now,
             job.exploration,
+            online=catalogue.online,
             influence=job.influence,
         )
         mask = None

@@ -22,6 +22,7 @@ from personalize_local.library.checks import schema_of
 from personalize_local.library.models import Model
 from personalize_local.library.refusals import refusing
 from personalize_local.library.tables import open_table
+from personalize_local.recipes import base
 from personalize_local.recipes.definitions import RECIPES
 from personalize_local.wire.errors import ResourceNotFound
 
@@ -120,11 +121,6 @@ class Recommender:
         self._changed: OrderedDict[int, tuple[Changes, Catalogue]] = OrderedDict()
         self._changing = Lock()
 
-    @property
-    def counts(self) -> bool:
-        """Whether what all do after the training changes answers; otherwise only a training does."""
-        return self._unchanged.online is not None
-
     def get_recommendations(
         self,
         request: Request,
@@ -182,11 +178,10 @@ class Recommender:
     def _facts(self, request: Request, live: Live, filters: FilterOf | None, now: float | None) -> Facts:
         catalogue = self._catalogue(live.changes)
         user = request.get("userId")
-        put = None if live.user is None else {name: value for name, value in live.user.items() if value is not None}
         return Facts(
             catalogue=catalogue,
             history=catalogue.live.history_with(user, live.events) if user else (),
-            user=(catalogue.live.user(user) if put is None else put) if user else {},
+            user=attributes_of(catalogue.live, user, live) if user else {},
             filter_of=filters or _no_filter,
             now=time.time() if now is None else now,
         )
@@ -203,25 +198,42 @@ class Recommender:
             return self._changed[id(changes)][1]
 
     def _with(self, changes: Changes) -> Catalogue:
-        catalogue = Catalogue(self._model, self._live(changes.since))
-        if catalogue.online is not None:
-            rows = (Interaction(item, 0.0, kind, value) for item, kind, value, _ in changes.counted)
-            catalogue.online.add_counted(zip(rows, (part.interactions for part in changes.counted), strict=True))
-        return catalogue
+        return counting(self._model, self._live(changes.since), changes.counted)
 
     def _live(self, since: Since) -> LiveData:
         """Return the tables with what came; changes that share it share what is made of it."""
         for changes, catalogue in self._changed.values():
             if changes.since is since:
                 return catalogue.live
-        live = LiveData(self.data.bulk)
-        for number, event in enumerate(since.events, 1):
-            live.add_event(event, number)
-        for user in since.users:
-            live.put_user(user.id, user.properties)
-        for item in since.items:
-            live.put_item(item.id, item.properties)
-        return live
+        return with_since(self.data, since)
+
+
+def with_since(data: Data, since: Since) -> LiveData:
+    """Return tables with what came."""
+    live = LiveData(data.bulk)
+    for number, event in enumerate(since.events, 1):
+        live.add_event(event, number)
+    for user in since.users:
+        live.put_user(user.id, user.properties)
+    for item in since.items:
+        live.put_item(item.id, item.properties)
+    return live
+
+
+def counting(model: base.Model, live: LiveData, counted: Sequence[Counted]) -> Catalogue:
+    """Return a model's items with counts of what all did."""
+    catalogue = Catalogue(model, live)
+    if catalogue.online is not None:
+        rows = (Interaction(item, 0.0, kind, value) for item, kind, value, _ in counted)
+        catalogue.online.add_counted(zip(rows, (part.interactions for part in counted), strict=True))
+    return catalogue
+
+
+def attributes_of(data: LiveData, user: str, live: Live) -> Mapping[str, Value]:
+    """Return a user's attributes: as they were put, or else of the table."""
+    if live.user is None:
+        return data.user(user)
+    return {name: value for name, value in live.user.items() if value is not None}
 
 
 def _no_filter(arn: str) -> NoReturn:

@@ -7,12 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from personalize_local.answers.catalogue import Catalogue
-from personalize_local.answers.lines import Job, Lines
-from personalize_local.data.live import LiveData
-from personalize_local.data.records import Since
+from personalize_local.answers.lines import Job, Lines, Person
 from personalize_local.filters import Filter
-from personalize_local.library.answering import Data
+from personalize_local.library.answering import Changes, Data, Live, attributes_of, counting, with_since
 from personalize_local.library.models import Model
 from personalize_local.library.refusals import refusing
 from personalize_local.recipes.definitions import RECIPES, RecipeSpec, check_parameters
@@ -67,19 +64,23 @@ def check_target(chosen: Filter, arn: str, *, segments: bool) -> None:
         raise InvalidInput(f"{arn}: segments are filtered by Users columns only in this engine.")
 
 
+_UNCHANGED: Final = Changes()
+_NOTHING: Final = Live()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meanwhile:
-    """What came after the tables, for all lines of a job."""
+    """What came after the tables and the training, as a `Recommender` takes it."""
 
-    since: Since = Since()  # noqa: RUF009 - it cannot be changed
-    """As of a training, with the events that it had."""
-    trained: int = 0
-    """So many of the first events were in the training, and do not count again in what is popular."""
+    changes: Changes = _UNCHANGED
+    """For everybody. Segments are filtered by the users whom it has."""
+    user: Callable[[str], tuple[str, Live]] = lambda user: (user, _NOTHING)
+    """Of the user of a line: their id, or that of nobody if they were erased, and what came of them."""
     hidden: Callable[[str], bool] = lambda _user: False
-    """Whether a user was erased since the training: no segment has them, and lists take them for somebody new."""
+    """Whether a user was erased since the training: no segment has them."""
 
 
-_NOTHING: Final = Meanwhile()
+_AS_TRAINED: Final = Meanwhile()
 
 
 class Batch:
@@ -91,7 +92,7 @@ class Batch:
         data: Data,
         job: Mapping[str, Any],
         *,
-        meanwhile: Meanwhile = _NOTHING,
+        meanwhile: Meanwhile = _AS_TRAINED,
         chosen: Filter | None = None,
         now: float | None = None,
     ) -> None:
@@ -104,13 +105,7 @@ class Batch:
         """
         spec, config = RECIPES[model.recipe], job.get("batchInferenceJobConfig", {})
         exploration = config.get("itemExplorationConfig", {})
-        live = LiveData(data.bulk)
-        for number, event in enumerate(meanwhile.since.events, 1):
-            live.add_event(event, number)
-        for user in meanwhile.since.users:
-            live.put_user(user.id, user.properties)
-        for item in meanwhile.since.items:
-            live.put_item(item.id, item.properties)
+        live = with_since(data, meanwhile.changes.since)
         with refusing():
             questions = Job(
                 recipe=model.recipe,
@@ -125,7 +120,13 @@ class Batch:
                 influence=config.get("rankingInfluence", {}),
                 hidden=meanwhile.hidden,
             )
-            self._lines = Lines(questions, Catalogue(model.model, live, trained=meanwhile.trained))
+        catalogue = counting(model.model, live, meanwhile.changes.counted)
+
+        def person(user: str) -> Person:
+            user_id, came = meanwhile.user(user)
+            return Person(user_id, live.history_with(user_id, came.events), attributes_of(live, user_id, came))
+
+        self._lines = Lines(questions, catalogue, person)
 
     def answer(self, line: str) -> str:
         """Answer a line of a job's input by a line of its output, without their ends; a bad one by its error."""

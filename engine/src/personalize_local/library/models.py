@@ -28,6 +28,11 @@ class Model:
     model: base.Model
     """What `Recommender` asks."""
 
+    @property
+    def counts(self) -> bool:
+        """Whether what all do after the training changes answers; otherwise only a training does."""
+        return self.model.online_counts() is not None
+
 
 def open_model(folder: Path, *, verify: bool = False) -> Model:
     """Open a model folder that `train` wrote. It must stay until the model is gone.

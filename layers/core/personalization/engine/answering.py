@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from personalization.engine import files, put_records
+from personalization.engine import files
 from personalization.engine.backend import Account, Operation, Refused
 from personalization.engine.live import LiveTable
+from personalization.engine.of_users import of_user
 from personalization.engine.records import Members
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ REFRESH_SECONDS = 60.0
 """How long a container's answers do without what was put, or counted, meanwhile."""
 PROBE_SECONDS = 120.0
 """How long the request of a probe does."""
-_NOBODY = "\0"
-"""Added to an id, it is nobody's: tables know nothing of who was erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +64,11 @@ def _live(table: LiveTable, answering: "Answering", request: dict[str, Any]) -> 
     """Return what the user of a request did since the training; of who was erased, the request names nobody."""
     from personalize_local import library  # noqa: PLC0415 - as above
 
-    user_id = request.get("userId")
-    if not user_id:
+    if not request.get("userId"):
         return library.Live()
-    # Without an answer of the table nobody knows whether the user was erased: then the fallback answers.
-    user = table.of_user(answering.group, user_id, answering.cut)
-    if user.leaving or user.erased > answering.learned_at * 1000:
-        request["userId"] = user_id + _NOBODY
-    if user.leaving:
-        return library.Live()
-    events = [
-        library.StreamedEvent(
-            session_id=user_id,
-            event_type=event.event_type,
-            sent_at=event.at,
-            event_id=event.event_id,
-            user_id=request["userId"],
-            item_id=event.item_id,
-            event_value=event.event_value,
-        )
-        for event in user.events
-    ]
-    put = user.properties
-    attributes = None if put is None else put_records.columns(put, answering.users)
-    return library.Live(events=events, user=attributes)
+    # Without an answer of the table the fallback answers.
+    request["userId"], live = of_user(table, answering.trained, request["userId"])
+    return live
 
 
 def operations(sources: Sources) -> Mapping[str, Operation]:

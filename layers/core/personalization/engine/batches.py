@@ -6,21 +6,25 @@ so far. A part is stored once, before it is recorded: a call that is killed, or 
 """
 
 import io
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from personalization.core import disk
 from personalization.core.aws import objects
 from personalization.core.status import ACTIVE, FAILED
-from personalization.engine import files, records
+from personalization.engine import files, live, put_records, records
 from personalization.engine.archive import person
 from personalization.engine.backend import Account, Operation, Refused
+from personalization.engine.counting import Learned
 from personalization.engine.describing import ANSWERED, datasets_of, required, schemas
+from personalization.engine.feeds import Changing, Counts, PutItems
 from personalization.engine.folding import archive_of
+from personalization.engine.live import LiveTable
 from personalization.engine.making import arn_of, change, refuse_existing
+from personalization.engine.of_users import Trained, learned_at, of_user
 from personalization.engine.records import Members
 from personalization.engine.streamed import Streams
 
@@ -87,8 +91,8 @@ def _describe(kind: str, sources: Sources, account: Account, parameters: Mapping
     if job["status"] == ANSWERING:
         until = account.clock() + sources.seconds
         try:
-            with tempfile.TemporaryDirectory(prefix="batch-") as scratch:
-                _Answering(sources, account, kind, job, until).go_on(Path(scratch))
+            with disk.scratch("batch") as scratch:
+                _Answering(sources, account, kind, job, until).go_on(scratch)
         except library.Refused as error:
             change(account, kind, arn, {"status": FAILED, "failureReason": error.message})
     job = required(account.records, kind, arn)
@@ -104,7 +108,7 @@ class _Answering:
     until: float
 
     def go_on(self, scratch: Path) -> None:
-        """Answer parts until the input or the time is over."""
+        """Answer parts until the input or the time is over, and a line at least."""
         store, job, clock = self.sources.streams.store, self.job, self.account.clock
         source = files.located(job["jobInput"]["s3DataSource"]["path"])[1]
         target = files.located(job["jobOutput"]["s3DataDestination"]["path"])[1]
@@ -112,7 +116,7 @@ class _Answering:
         client: S3Client = store.client()
         size = objects.size(client, store.bucket(), source, None) or 0
         offset = job["_offset"]
-        while offset < size and clock() < self.until:
+        while offset < size:
             end, answers, reached = min(clock() + self.sources.part_seconds, self.until), io.BytesIO(), offset
             for line in _lines(objects.stream_from(client, store.bucket(), source, None, offset)):
                 reached += len(line)
@@ -126,6 +130,8 @@ class _Answering:
             stored = objects.put_first(client, store.bucket(), key, answers.getvalue(), said)
             offset = int(stored["reached"])
             self._note({"_offset": offset})
+            if clock() >= self.until:
+                break
         if offset >= size:
             self._note({"status": ACTIVE})
 
@@ -135,34 +141,48 @@ class _Answering:
     def _answerer(self, scratch: Path) -> Callable[[str], str]:
         from personalize_local import library  # noqa: PLC0415 - as above
 
-        account, streams = self.account, self.sources.streams
-        version = required(account.records, "solutionVersion", self.job["solutionVersionArn"])
-        group = required(account.records, "datasetGroup", version["datasetGroupArn"])
-        datasets = list(datasets_of(account.records, version["datasetGroupArn"]))
-        texts = schemas(account.records, datasets)
-        disk = files.Disk(scratch, streams.store)
+        records, store = self.account.records, self.sources.streams.store
+        version = required(records, "solutionVersion", self.job["solutionVersionArn"])
+        datasets = list(datasets_of(records, version["datasetGroupArn"]))
+        fetched = files.Disk(scratch, store).fetched
         tables = {
-            dataset["datasetType"]: disk.fetched(dataset["_folder"], but=files.UNREAD)
+            dataset["datasetType"]: fetched(dataset["_folder"], but=files.UNREAD)
             for dataset in datasets
             if "_folder" in dataset and not dataset["datasetType"].startswith("ACTION")
         }
-        learned_at = min([version["creationDateTime"], *(dataset["_at"] for dataset in datasets if "_at" in dataset)])
-        erased = archive_of(streams.store, account, group).erased()
-        since, _ = streams.since(account, group, texts)
-        meanwhile = library.Meanwhile(
-            since=since,
-            # As those of campaigns, lists of what is popular know what the training knew.
-            trained=len(since.events),
-            hidden=lambda user: bool(erased) and erased.get(person(user), -1) > learned_at,
-        )
+        model = library.open_model(fetched(version["_folder"]))
         return library.Batch(
-            library.open_model(disk.fetched(version["_folder"])),
+            model,
             library.open_tables(tables),
             self.job,
-            meanwhile=meanwhile,
-            chosen=_filter(account, self.job),
+            meanwhile=self._meanwhile(model, version, datasets),
+            chosen=_filter(self.account, self.job),
             now=self.job["creationDateTime"],
         ).answer
+
+    def _meanwhile(self, model: "library.Model", version: Members, datasets: Sequence[Members]) -> "library.Meanwhile":
+        """Return what came since the training: for lists, as campaigns take it; for segments, who is left."""
+        from personalize_local import library  # noqa: PLC0415 - as above
+
+        account, streams = self.account, self.sources.streams
+        group = required(account.records, "datasetGroup", version["datasetGroupArn"])
+        texts, cut = schemas(account.records, datasets), live.milliseconds(group["creationDateTime"])
+        trained = Trained(
+            group=group["name"], learned_at=learned_at(version, datasets), cut=cut, users=texts.get("USERS", "")
+        )
+        table, now = LiveTable(account.dynamodb(), streams.live_table()), account.clock()
+        counts = Counts(trained.group, Learned.from_json(model.notes)) if model.counts else None
+        changing = Changing(items=PutItems(trained.group, texts.get("ITEMS", ""), cut), counts=counts)
+        changes = changing.read_all(table, now)
+        if self.kind == INFERENCE:
+            return library.Meanwhile(changes=changes, user=partial(of_user, table, trained))
+        first = max(cut, live.milliseconds(now - live.KEPT_SECONDS))
+        users = put_records.records(table.puts_of_users(trained.group, first, live.milliseconds(now)), trained.users)
+        erased = archive_of(streams.store, account, group).erased()
+        return library.Meanwhile(
+            changes=library.Changes(changes.since._replace(users=list(users))),
+            hidden=lambda user: erased.get(person(user), -1) > trained.learned_at,
+        )
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -29,6 +29,7 @@ from personalization.engine.describing import datasets_of, required, schemas
 from personalization.engine.feeds import OLD_SECONDS, Changing, Counts, PutItems
 from personalization.engine.live import LiveTable
 from personalization.engine.making import group_name
+from personalization.engine.of_users import Trained, learned_at
 
 REMEMBER_SECONDS = 20.0
 """How long a container uses what it read of a campaign before it reads it again."""
@@ -68,14 +69,7 @@ class Answering:
     """A model with its tables, ready to answer."""
 
     recommender: library.Recommender
-    group: str
-    """The name of its dataset group."""
-    learned_at: float
-    """When the oldest of the tables was imported, or the model was made if that was before, in seconds since 1970."""
-    cut: int
-    """Milliseconds until which what came was an earlier shop's of that name."""
-    users: str
-    """The schema of users; empty where the shop has none."""
+    trained: Trained
     changing: Changing
     """What changed for everybody since the training."""
 
@@ -170,7 +164,7 @@ class Container:
         if answering.changing.age(now) > OLD_SECONDS and now >= self._said_at + OLD_SECONDS:
             self._said_at = now
             message = "Put items, or counts of what all users do, are more than two minutes old"
-            write(json.dumps({"level": "WARNING", "message": message, "datasetGroup": answering.group}))
+            write(json.dumps({"level": "WARNING", "message": message, "datasetGroup": answering.trained.group}))
         return changes
 
     def _campaign(self, arn: str) -> _Campaign:
@@ -217,9 +211,7 @@ class Container:
             config=json.dumps(described.get("campaignConfig") or {}),
             group=group_name(version["datasetGroupArn"]),
             made_at=required(records, "datasetGroup", version["datasetGroupArn"])["creationDateTime"],
-            learned_at=min(
-                [version["creationDateTime"], *(dataset["_at"] for dataset in datasets if "_at" in dataset)]
-            ),
+            learned_at=learned_at(version, datasets),
         )
 
     def _opened(self, arn: str, wanted: Served) -> Answering:
@@ -234,13 +226,11 @@ class Container:
         with self._lock:
             key = (wanted.group, items, cut)
             put_items = self._put_items[key] = self._put_items.get(key) or PutItems(*key)
-        learned = Learned.from_json(model.notes) if recommender.counts else None
+        learned = Learned.from_json(model.notes) if model.counts else None
+        trained = Trained(group=wanted.group, learned_at=wanted.learned_at, cut=cut, users=schemas.get("USERS", ""))
         return Answering(
             recommender=recommender,
-            group=wanted.group,
-            learned_at=wanted.learned_at,
-            cut=cut,
-            users=schemas.get("USERS", ""),
+            trained=trained,
             changing=Changing(items=put_items, counts=Counts(wanted.group, learned) if learned else None),
         )
 

@@ -34,6 +34,8 @@ class _Feed:
         self._newest = start
         self._wait_until = self.whole_at = float("-inf")
         self._began: float | None = None
+        self.failure: RetryLater | None = None
+        """Of the last read."""
 
     def read(self, table: live.LiveTable, now: float, seconds: float) -> Sequence[live.Item]:
         """Return the next page; nothing so many seconds after the last one, or after a failure."""
@@ -43,9 +45,11 @@ class _Feed:
             self._next = live.since(self._newest - live.SETTLED_MS)
         try:
             page = table.page(self._partition, self._next)
-        except RetryLater:
+        except RetryLater as failure:
+            self.failure = failure
             self._wait_until = now + seconds
             return ()
+        self.failure = None
         if self._began is None:
             self._began = now
         self._next = page.next
@@ -182,6 +186,20 @@ class Changing:
         if changes is None or changes.since is not self.items.since or changes.counted is not counted:
             changes = self._changes = library.Changes(self.items.since, counted)
         return changes
+
+    def read_all(self, table: live.LiveTable, now: float) -> "library.Changes":
+        """Return it after the last page.
+
+        Raises:
+            RetryLater: the table does not answer.
+        """
+        feeds = [self.items.feed, *([self.counts.feed] if self.counts else ())]
+        while True:
+            changes = self.read(table, now, 1.0)
+            if failure := next((feed.failure for feed in feeds if feed.failure), None):
+                raise failure
+            if all(feed.whole_at == now for feed in feeds):
+                return changes
 
     def age(self, now: float) -> float:
         """Return how many seconds old it is."""
