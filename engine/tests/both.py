@@ -122,7 +122,7 @@ def opened(aws: Aws, files: Files, recipes: list[str], domain: str = "") -> Both
         config = {"enableMetadataWithRecommendations": True} | _CONFIGS.get(recipe, {})
         trained, source = _trained(aws, group, recipe, config)
         data = library.open_tables(of_actions) if recipe == "aws-next-best-action" else of_items
-        model = _model(aws.engine, trained, recipe)
+        model = model_of(aws.engine, trained, recipe)
         sources[recipe], recommenders[recipe] = source, Recommender(model, data, arn=source, config=config)
     return Both(aws, group, files, sources, recommenders, aws.tracker(group))
 
@@ -138,7 +138,7 @@ def _trained(aws: Aws, group: str, recipe: str, config: Argument) -> tuple[str, 
     return (aws.settle("Recommender", made["recommenderArn"]),) * 2
 
 
-def _model(engine: Engine, arn: str, recipe: str) -> library.Model:
+def model_of(engine: Engine, arn: str, recipe: str) -> library.Model:
     """Return the model in the folder where the service has it."""
     _, _, _, region, account, resource = arn.split(":", 5)
     model = loading.load(engine.data_dir.joinpath("files", region, account, *resource.split("/")))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decisions about batch jobs: their settings, their limits, their users and what they show."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -154,6 +155,30 @@ def test_a_segment_that_cannot_be_made_has_its_reason_and_stops_no_other(
     assert made[0].refused.startswith(reason)
     assert bool(made[0].refused) == bool(reason)
     assert not made[1].refused
+
+
+def test_jobs_of_a_shop_with_the_engine_as_its_fallback_stay_on_amazon_personalize() -> None:
+    text = "fallback: engine\nbatch: {mail: {}, fans: {segment: {recipe: item-affinity, items: [i]}}}\n"
+    settings = parse_settings("s.yaml", text)
+    group, engine = "arn:aws:personalize:eu-west-1:123456789012:dataset-group/retail-demo", "arn:aws:engine:eu-west-1:1"
+    serving = Served(arn="arn:c", solution_version_arn="arn:aws:personalize:serving", run="run-1", recipe="r")
+    release = replace(released("run-1", **{"user-personalization": serving}), dataset_group_arn=group)
+    beside = judged_run("run-1", "1", ())
+    beside = replace(beside, versions=dict.fromkeys(beside.versions, f"{engine}:solution/x/1"))
+    facts = Facts(
+        release=release,
+        trained=batch.trained_versions(release, [], [beside]),
+        schema=Schema("interactions", (Column("USER_ID"), Column("ITEM_ID"), Column("TIMESTAMP", "long"))),
+        items=True,
+        settings=settings,
+    )
+    assert facts.trained == {"user-personalization": "arn:aws:personalize:serving"}
+    request = PlanRequest(step="plan", shop="demo", run="r")
+    made = batch.plan(
+        Names(prefix="retail", region="eu-west-1", account="123456789012"), "bucket", request, settings.batch, facts
+    )
+    assert {job.name for job in made.jobs} == {"mail", "fans"}
+    assert "arn:aws:engine" not in json.dumps(made.as_json())
 
 
 @given(

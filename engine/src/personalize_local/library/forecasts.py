@@ -36,6 +36,7 @@ class _Measured(NamedTuple):
 _OF_IMPORT: Final = _Measured(132, 118, 1.4, 2.7)
 _POPULAR: Final = _Measured(108, 107, 2.3, 0.3, memory_of_million_items=300)
 _SIMILAR: Final = _Measured(153, 121, 3.8, 1.5, memory_of_million_items=2_200)
+_SEGMENTS: Final = _Measured(110, 110, 2, 10, memory_of_million_items=2_200)
 _PERSONAL: Final = _Measured(
     memory=110,
     memory_of_million=57,
@@ -48,7 +49,13 @@ _PERSONAL: Final = _Measured(
 SAMPLED: Final = 400_000
 _OF_STREAMED: Final = 50
 """Bytes of an event that no table has yet, beyond those of an interaction, while it is put among the table's rows."""
-_OF_FAMILIES: Final = {"personal": _PERSONAL, "ranking": _PERSONAL, "popularity": _POPULAR, "events": _POPULAR}
+_OF_FAMILIES: Final = {
+    "personal": _PERSONAL,
+    "ranking": _PERSONAL,
+    "popularity": _POPULAR,
+    "events": _POPULAR,
+    "segments": _SEGMENTS,
+}
 
 
 def needs(job: str, interactions: int, items: int = 0) -> Needs:

@@ -46,6 +46,7 @@ _PERSONAL: Final = Needs(
     megabytes_of_million_items=3_900,
 )
 _SIMILAR: Final = Needs(153, 121, 3.8, 1.5, megabytes_of_million_items=2_200)
+_SEGMENTS: Final = Needs(110, 110, 2, 10, megabytes_of_million_items=2_200)
 NEEDS: Final[Mapping[str, Needs]] = {
     "user-personalization": _PERSONAL,
     "personalized-ranking": _PERSONAL,
@@ -53,6 +54,8 @@ NEEDS: Final[Mapping[str, Needs]] = {
     "popularity-count": Needs(108, 107, 2.3, 0.3, megabytes_of_million_items=300),
     "trending-now": _SIMILAR,
     "semantic-similarity": _SIMILAR,
+    "item-affinity": _SEGMENTS,
+    "item-attribute-affinity": _SEGMENTS,
 }
 
 

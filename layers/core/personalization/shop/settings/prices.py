@@ -50,8 +50,9 @@ class Prices(BaseModel):
     """What a thousand requests cost beside Amazon Personalize: Lambda and logs."""
     thousand_engine_answers: Dollars = 0.00149
     """What a thousand requests cost with the engine: Lambda, reads of DynamoDB, and logs."""
-    thousand_engine_batch_lists: Dollars = 0.0002
-    """What the engine's batch jobs cost for a thousand lists: Lambda, 4 milliseconds a list with 3,008 MB."""
+    thousand_engine_batch_lists: Dollars = 0.0009
+    """What the engine's batch jobs cost for a thousand lists: Lambda, 8 milliseconds a list with 3,008 MB, half of them
+    waiting, and five units of reading DynamoDB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +227,7 @@ def estimate_segments(
         interactions: what the recipe is trained on first; None if it is trained already.
         backend: whose functions do it.
     """
-    billed, training = Billed(alias="similar-items", tps=None, engine=backend == "engine"), 0.0
+    billed, training = Billed(alias="item-affinity", tps=None, engine=backend == "engine"), 0.0
     if interactions is not None:
         training = estimate(prices, 0, max(1, interactions), [billed]).training_dollars
     thousand = 0.0 if billed.engine else prices.thousand_batch_segment_users
