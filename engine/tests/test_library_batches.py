@@ -67,7 +67,8 @@ def answered(both: Both, recipe: str, version: str, asked_lines: Lines, **option
     library.check_batch(job, recipe, segments=segments, chosen=chosen)
     operations = both.aws.control
     create = operations.create_batch_segment_job if segments else operations.create_batch_inference_job
-    arn = str(create(**job)[f"b{noun[1:]}Arn"])
+    made: Any = create(**job)
+    arn = str(made[f"b{noun[1:]}Arn"])
     both.aws.settle(noun, arn)
     describe: Any = operations.describe_batch_segment_job if segments else operations.describe_batch_inference_job
     now = describe(**{f"b{noun[1:]}Arn": arn})[f"b{noun[1:]}"]["creationDateTime"].timestamp()
@@ -83,6 +84,7 @@ def answered(both: Both, recipe: str, version: str, asked_lines: Lines, **option
     return of_service, [json.loads(batch.answer(text)) for text in texts]
 
 
+# A job of the service begins with an update of the model, by which it explores; the library learns in trainings alone.
 PLAIN: dict[str, Any] = {"batchInferenceJobConfig": {"itemExplorationConfig": {"explorationWeight": "0"}}}
 QUESTIONS: dict[str, Lines] = {
     UP: [{"userId": "u1"}, {"userId": "clicker"}, {"userId": "new"}, {"itemId": "i1"}],

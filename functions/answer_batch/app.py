@@ -20,14 +20,10 @@ from personalization.engine.streamed import Streams
 LOG = logger()
 STORE = files.Store(clients.s3, environment.bucket)
 STREAMS = Streams(STORE, environment.live_table)
-backend.connect(
-    clients.dynamodb,
-    environment,
-    describing.OPERATIONS,
-    training.operations(STREAMS, environment.megabytes),
-    deleting.operations(STORE),
-    batches.operations(batches.Sources(streams=STREAMS)),
-)
+TRAINING = training.operations(STREAMS, environment.megabytes)
+ANSWERING = batches.operations(batches.Sources(streams=STREAMS))
+TABLES = (describing.OPERATIONS, TRAINING, deleting.operations(STORE), ANSWERING)
+backend.connect(clients.dynamodb, environment, *TABLES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,6 @@ _LOCAL = "about the local cloud, whatever its shops"
 PERSONALIZE_ALONE = {
     "test_actions": "the engine has no next best action",
     "test_backends": "its shop moves between the backends",
-    "test_batch": "the engine has no batch jobs",
     "test_bill": "what a campaign bills by the hour",
     "test_burst": _ITS_FAULTS,
     "test_bursts": _ITS_FAULTS,

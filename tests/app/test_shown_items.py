@@ -24,9 +24,9 @@ likelihood: {enabled: false}
 placements:
   home: {recipe: user-personalization, limit: 4}
   top: {recipe: popularity-count, limit: 3, metadata: [NAME, PRICE, COLOUR]}
+batch:
+  mail: {users: {file: loyal.csv}, items: 3, output: mail}
 """
-JOBS = "batch: {mail: {users: {file: loyal.csv}, items: 3, output: mail}}\n"
-"""What only Amazon Personalize has."""
 ORDERS = [*itertools.permutations(("interactions", "items", "users"))]
 
 
@@ -100,8 +100,7 @@ class Shown:
 )
 def test_items_are_shown_everywhere_whatever_was_dropped_first(laptop: Laptop, order: tuple[str, ...]) -> None:
     shown = Shown(laptop, f"order-{ORDERS.index(order)}")
-    has_jobs = laptop.backend == "personalize"
-    laptop.put(f"drops/{shown.shop}/settings.yaml", SETTINGS + (JOBS if has_jobs else ""))
+    laptop.put(f"drops/{shown.shop}/settings.yaml", SETTINGS)
     named = columns(0)
     contents = {"interactions": retail.interactions(), "items": items(named), "users": retail.users()}
     for kind in order:
@@ -126,20 +125,14 @@ def test_items_are_shown_everywhere_whatever_was_dropped_first(laptop: Laptop, o
     named = columns(200, "blue", changed)
     shown.everywhere(named, "every list shows the PUT")
 
-    if has_jobs:
-        exported(laptop, shown, named)
-    assert shown.trained() == trained
-    _commands(laptop, shown)
-
-
-def exported(laptop: Laptop, shown: Shown, named: Named) -> None:
-    """Export lists, which have the same columns."""
     laptop.s3.put_object(Bucket=laptop.bucket, Key=f"drops/{shown.shop}/lists/loyal.csv", Body=b"USER_ID\nu1\nu2\n")
     (path,) = laptop.command_json("batch", shown.shop, "mail")["paths"]
     for row in csv.DictReader(io.StringIO(Path(path).read_text())):
         for number in (1, 2, 3):
             expected = named(row[f"ITEM_ID_{number}"])
             assert (row[f"NAME_{number}"], float(row[f"PRICE_{number}"])) == (expected["NAME"], expected["PRICE"])
+    assert shown.trained() == trained
+    _commands(laptop, shown)
 
 
 def _commands(laptop: Laptop, shown: Shown) -> None:

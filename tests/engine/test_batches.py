@@ -18,14 +18,12 @@ from personalization.shop.settings.batch import BatchJob
 
 from functions.answer_batch.app import handler
 from functions.count_events.app import handler as count_events
-from tests.engine.test_backend import ARN, GROUP, STREAMS, TABLES, imported, interactions, items, trained
+from tests.engine.engine_shop import ARN, GROUP, STREAMS, TABLES, trained
 from tests.handlers.samples import BUCKET
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
-    from mypy_boto3_s3 import S3Client
 
-    from tests.handlers.fakes import FakePersonalize
 
 pytestmark = pytest.mark.usefixtures("table")
 HASTY = batches.Sources(streams=STREAMS, part_bytes=1)
@@ -33,25 +31,10 @@ HASTY = batches.Sources(streams=STREAMS, part_bytes=1)
 FOLDER = "exports/engine/mail/run/personalize/"
 
 
-@pytest.fixture(scope="module")
-def shop(aws: "FakePersonalize", _bucket: "S3Client") -> "PersonalizeClient":
-    """A dataset group, whose jobs are answered in parts of a line."""
-    assert not aws.operations()
-    backend.connect(clients.dynamodb, environment, *TABLES, batches.operations(HASTY))
-    engine = clients.engine()
-    engine.create_dataset_group(name="retail-engine")
-    for kind, text in (("INTERACTIONS", interactions(1200)), ("ITEMS", items())):
-        imported(engine, kind, text, "first")
-    engine.create_filter(
-        name="retail-engine-g1", datasetGroupArn=GROUP, filterExpression='INCLUDE ItemID WHERE Items.GENRE IN ("g1")'
-    )
-    return engine
-
-
 @pytest.fixture(autouse=True)
-def _connected(table: object, shop: "PersonalizeClient") -> None:
+def _connected(shop: "PersonalizeClient") -> None:
     """Calls have time again, whatever the test before made of them."""
-    assert table is not shop
+    assert shop.list_dataset_groups()["datasetGroups"]
     backend.connect(clients.dynamodb, environment, *TABLES, batches.operations(HASTY))
 
 
@@ -172,10 +155,9 @@ def test_lists_know_what_users_did_and_what_was_put_since_the_training_as_the_ca
         return lists
 
     before = listed("morning")
-    tracker = shop.create_event_tracker(name="retail-engine-events", datasetGroupArn=GROUP)["trackingId"]
     events: Any = [{"eventType": "Purchase", "itemId": f"i{n}", "sentAt": 1_700_100_000} for n in (9, 13, 17)]
     for user in ("newcomer", *(f"fan{n}" for n in range(100))):
-        clients.events().put_events(trackingId=tracker, userId=user, sessionId=user, eventList=events)
+        clients.events().put_events(trackingId="engine:retail-engine", userId=user, sessionId=user, eventList=events)
     stored = clients.dynamodb().scan(TableName=environment.live_table())["Items"]
     count_events(
         {

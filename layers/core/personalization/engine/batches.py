@@ -92,14 +92,15 @@ def _describe(kind: str, sources: Sources, account: Account, parameters: Mapping
         until = account.clock() + sources.seconds
         try:
             with disk.scratch("batch") as scratch:
-                _Answering(sources, account, kind, job, until).go_on(scratch)
+                answering = _Answering(sources=sources, account=account, kind=kind, job=job, until=until)
+                answering.go_on(scratch)
         except library.Refused as error:
             change(account, kind, arn, {"status": FAILED, "failureReason": error.message})
     job = required(account.records, kind, arn)
     return {kind: {**records.shown(job), ANSWERED: job["_offset"]}}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Answering:
     sources: Sources
     account: Account
