@@ -148,11 +148,11 @@ def test_an_erased_user_is_answered_as_somebody_new(both: Both) -> None:
         Batch(model, both.recommenders[UP].data, {}, meanwhile=meanwhile, now=1_700_000_000)
         for meanwhile in (gone, Meanwhile())
     )
-    known, new, erased = (
-        json.loads(asked.answer(json.dumps({"userId": user, "itemList": ["i1", "i21", "i3"]})))["output"]
-        for asked, user in ((plain, "u1"), (plain, "u-new"), (batch, "u1"))
+    learned, new, erased = (
+        json.loads(job_batch.answer(json.dumps({"userId": user, "itemList": ["i1", "i21", "i3"]})))["output"]
+        for job_batch, user in ((plain, "u1"), (plain, "u-new"), (batch, "u1"))
     )
-    assert erased == new != known
+    assert erased == new != learned
 
 
 def test_what_the_operations_refuse_is_refused() -> None:

@@ -22,7 +22,7 @@ batch:
   fans: {segment: {recipe: item-attribute-affinity, attributes: {CATEGORY_L1: garden}, users: 20}, after: promotion}
   mail: {users: {segment: fans}, items: 3, filter: not-purchased, after: promotion, output: mail}
   listed: {users: {file: loyal.csv}, items: 2, output: parquet}
-  dear: {budget: 0.001}
+  dear: {budget: 0.000001}
   nobody: {segment: {recipe: item-attribute-affinity, attributes: {CATEGORY_L1: cellar}}}
 """
 

@@ -38,7 +38,7 @@ def _connected(shop: "PersonalizeClient") -> None:
     backend.connect(clients.dynamodb, environment, *TABLES, batches.operations(HASTY))
 
 
-def asked(name: str, version: str, *lines: dict[str, str], **more: object) -> dict[str, Any]:
+def job_of(name: str, version: str, *lines: dict[str, str], **more: object) -> dict[str, Any]:
     """The parameters of a job with these lines."""
     text = "".join(json.dumps(line) + "\n" for line in lines)
     clients.s3().put_object(Bucket=BUCKET, Key=f"{FOLDER}input/{name}.json", Body=text.encode())
@@ -70,7 +70,7 @@ def test_a_job_is_answered_part_by_part_as_the_campaign_answers(shop: "Personali
     made = shop.create_campaign(name="retail-engine-like", solutionVersionArn=version, minProvisionedTPS=1)
     items_asked = [f"i{n}" for n in range(4)]
     chosen = f"{ARN}:filter/retail-engine-g1"
-    request = asked("like", version, *({"itemId": item} for item in items_asked), filterArn=chosen)
+    request = job_of("like", version, *({"itemId": item} for item in items_asked), filterArn=chosen)
     arn = shop.create_batch_inference_job(**request)["batchInferenceJobArn"]
     job = shop.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"]
     assert (job["status"], job["jobName"]) == ("ACTIVE", "like")
@@ -88,7 +88,7 @@ def test_a_call_that_is_killed_or_answers_beside_another_loses_nothing_and_doubl
     shop: "PersonalizeClient", popular: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = [{"userId": f"u{n}"} for n in range(5)]
-    arn = shop.create_batch_inference_job(**asked("slow", popular, *lines))["batchInferenceJobArn"]
+    arn = shop.create_batch_inference_job(**job_of("slow", popular, *lines))["batchInferenceJobArn"]
     s3, stored = clients.s3(), list[str]()
     put = s3.put_object
 
@@ -143,7 +143,7 @@ def test_lists_know_what_users_did_and_what_was_put_since_the_training_as_the_ca
 
     def listed(name: str) -> list[list[str]]:
         arn = shop.create_batch_inference_job(
-            **asked(name, version, *({"userId": user} for user in users), filterArn=chosen)
+            **job_of(name, version, *({"userId": user} for user in users), filterArn=chosen)
         )["batchInferenceJobArn"]
         shop.describe_batch_inference_job(batchInferenceJobArn=arn)
         lists = [row["output"]["recommendedItems"] for row in answers(name)]
@@ -180,7 +180,7 @@ def test_lists_know_what_users_did_and_what_was_put_since_the_training_as_the_ca
 def test_a_table_that_does_not_answer_is_asked_again(
     shop: "PersonalizeClient", popular: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arn = shop.create_batch_inference_job(**asked("outage", popular, {"userId": "u1"}))["batchInferenceJobArn"]
+    arn = shop.create_batch_inference_job(**job_of("outage", popular, {"userId": "u1"}))["batchInferenceJobArn"]
     with monkeypatch.context() as outage:
         outage.setattr(LiveTable, "page", refused)
         with pytest.raises(RetryLater, match="throttled"):
@@ -200,17 +200,17 @@ def test_jobs_that_cannot_be_are_refused(shop: "PersonalizeClient", popular: str
         "themeGenerationConfig": {"fieldsForThemeGeneration": {"itemName": "NAME"}},
     }
     with pytest.raises(Rejected, match="Themes are not for jobs of the library"):
-        shop.create_batch_inference_job(**asked("themes", popular, {"userId": "u1"}, **themes))
+        shop.create_batch_inference_job(**job_of("themes", popular, {"userId": "u1"}, **themes))
     with pytest.raises(Rejected, match="is not for batch segment jobs"):
-        shop.create_batch_segment_job(**asked("segment", popular, {"itemId": "i1"}))
+        shop.create_batch_segment_job(**job_of("segment", popular, {"itemId": "i1"}))
     config: Any = {"itemExplorationConfig": {"explorationWeight": "0.3"}}
     with pytest.raises(Rejected, match="itemExplorationConfig"):
-        shop.create_batch_inference_job(**asked("explore", popular, {"userId": "u1"}, batchInferenceJobConfig=config))
+        shop.create_batch_inference_job(**job_of("explore", popular, {"userId": "u1"}, batchInferenceJobConfig=config))
 
 
 def segmented(shop: "PersonalizeClient", version: str, name: str) -> list[str]:
     """The users of a segment of an item."""
-    request = asked(name, version, {"itemId": "i3"}, numResults=60)
+    request = job_of(name, version, {"itemId": "i3"}, numResults=60)
     arn = shop.create_batch_segment_job(**request)["batchSegmentJobArn"]
     shop.describe_batch_segment_job(batchSegmentJobArn=arn)
     (answer,) = answers(name)

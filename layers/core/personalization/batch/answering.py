@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from table_intake.wording import Text
 
 from personalization.batch import customers, likely
-from personalization.batch import plan as batch
-from personalization.batch.plan import Cursor, Job, Progressed
+from personalization.batch.plan import AnswerRequest, Cursor, Job, Progressed, SegmentRequest
 from personalization.batch.wanted import Clients, wanted_items
 from personalization.core import stored
 from personalization.core.aws import objects
@@ -57,7 +56,7 @@ def said(aws: Clients, environment: Environment, shop: str, refused: Rejected) -
     return refused
 
 
-def answer(aws: Clients, request: batch.AnswerRequest, environment: Environment, now: datetime) -> Progressed:
+def answer(aws: Clients, request: AnswerRequest, environment: Environment, now: datetime) -> Progressed:
     """Start or find Personalize's job, or score users by the counters of the purchase likelihood."""
     job, made = request.job, request.made
     if job.kind in {"likelihood", "customers"}:
@@ -83,7 +82,7 @@ def answer(aws: Clients, request: batch.AnswerRequest, environment: Environment,
     return done.replaced(more=reached > made.offset, made=done.made.replaced(offset=reached))
 
 
-def train(aws: Clients, request: batch.SegmentRequest, environment: Environment, now: datetime) -> Progressed:
+def train(aws: Clients, request: SegmentRequest, environment: Environment, now: datetime) -> Progressed:
     """Train a segment recipe, or find the version of the release, whichever job began it."""
     job, made = request.job, request.made
     if job.training is None:

@@ -67,8 +67,8 @@ def _list(kind: str, records: Records, parameters: Mapping[str, Any]) -> Members
 
 
 def _list_campaigns(records: Records, parameters: Mapping[str, Any]) -> Members:
-    """A campaign belongs to the solution of the version that it serves."""
-    start = f"{parameters['solutionArn']}/"
+    """List all campaigns, or those of a solution: the version that it serves tells."""
+    start = f"{parameters['solutionArn']}/" if "solutionArn" in parameters else ""
     campaigns = records.listed("campaign")
     return {
         "campaigns": [
