@@ -32,8 +32,9 @@ FOLDER = "exports/engine/mail/run/personalize/"
 
 
 @pytest.fixture(autouse=True)
-def _connected(shop: "PersonalizeClient") -> None:
+def _connected(table: object, shop: "PersonalizeClient") -> None:
     """Calls have time again, whatever the test before made of them."""
+    assert table is not shop
     assert shop.list_dataset_groups()["datasetGroups"]
     backend.connect(clients.dynamodb, environment, *TABLES, batches.operations(HASTY))
 

@@ -6,7 +6,7 @@ Models of segments need scipy.
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ from personalize_local.recipes.common.item_index import ItemIndex
 from personalize_local.recipes.definitions import RECIPES
 from personalize_local.wire.errors import InvalidInput
 from personalize_local.wire.protocol import Json, load_json
+
+if TYPE_CHECKING:
+    from personalize_local.recipes.segments import AffinityModel
 
 _NEEDS: Final[dict[str, dict[str, type]]] = {
     "USER_PERSONALIZATION": {"userId": str},
@@ -88,8 +91,9 @@ class Lines:
         self._spec = RECIPES[job.recipe]
         self._segments = self._spec.recipe_type == "USER_SEGMENTATION"
         self._member = "usersList" if self._segments else "recommendedItems"
+        self._affinity = cast("AffinityModel", catalogue.model)
         if self._segments:
-            self._users = _Users(catalogue.model.user_ids, catalogue.live)  # type: ignore[attr-defined]
+            self._users = _Users(self._affinity.user_ids, catalogue.live)
             users = self._users.item_ids.tolist()
             self._staying = np.array([not job.hidden(user) for user in users], np.bool_)
 
@@ -145,18 +149,18 @@ class Lines:
         return output | ({"scores": [item.score for item in scored]} if self._spec.scores_shown else {})
 
     def _segment(self, members: Json) -> Json:
-        job, model = self._job, self._catalogue.model
+        job, model = self._job, self._affinity
         needs = _NEEDS[job.recipe]
         _check(needs, members)
         if "itemId" in needs:
-            interest = model.of_item(members["itemId"])  # type: ignore[attr-defined]
+            interest = model.of_item(members["itemId"])
         else:
             chosen = attributes(members["itemAttributes"], job.schemas)
-            interest = model.of_items(allowed(chosen, {}, self._catalogue, {}, ()))  # type: ignore[attr-defined]
+            interest = model.of_items(allowed(chosen, {}, self._catalogue, {}, ()))
         mask = self._staying
         if job.filter:
             mask = mask & allowed(job.filter, _values(members), self._users, {}, ())
-        return {"usersList": model.segment(interest, mask, job.results)}  # type: ignore[attr-defined]
+        return {"usersList": model.segment(interest, mask, job.results)}
 
 
 def _at_the_top(query_line: object) -> Json:
