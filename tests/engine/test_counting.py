@@ -148,7 +148,8 @@ def test_records_that_name_their_first_event_alone_count_until_a_repetition_repl
     for batch in (events[:1], events):
         shop.now += 1
         counting.count(shop.client, TABLE, batch, lambda: shop.now)
-    for row in table.items.values():
+    rows: Any = table.items.values()
+    for row in rows:
         if row.pop("events", None):
             row["first"] = {"S": events[0]["eventID"]}
     expected = dict.fromkeys([("i-a", "View", None), ("i-b", "View", None)], 1)
