@@ -52,7 +52,7 @@ class Prices(BaseModel):
     """What a thousand requests cost with the engine: Lambda, reads of DynamoDB, and logs."""
     thousand_engine_batch_lists: Dollars = 0.0009
     """What the engine's batch jobs cost for a thousand lists: Lambda, 8 milliseconds a list with 3,008 MB, half of them
-    waiting, and five units of reading DynamoDB."""
+    waiting, and four units of reading DynamoDB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
