@@ -49,7 +49,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     # A new dataset group and a new schema have no ARN by which a call could go to the engine.
     client = clients.engine() if is_of_engine(request.plan.dataset_group.arn) else clients.personalize()
     stages = _stages(client, request)
-    if request.plan.fallback and request.recommender is None:
+    if request.plan.is_on_both and request.recommender is None:
         stages += _stages(clients.engine(), request.on("engine"))
     done = advance(stages, request.made)
     LOG.info(

@@ -11,7 +11,6 @@ from personalization.core.environment import Environment
 from personalization.core.messages import Steps
 from personalization.core.observability import logger
 from personalization.engine import backend, campaigns, describing
-from personalization.personalize import training
 from personalization.releases import promote
 from personalization.releases.probe import Clients
 from personalization.releases.promote import CampaignRequest, ReleaseRequest, RestoreRequest, RetireRequest
@@ -40,7 +39,7 @@ def _restore(request: RestoreRequest, call: _Call) -> dict[str, object]:
 
 
 def _retire(request: RetireRequest, call: _Call) -> dict[str, object]:
-    return training.retire_campaigns(call.aws.personalize, request.campaigns)
+    return promote.retire(call.aws, request, call.environment)
 
 
 STEPS: Steps[_Call, dict[str, object]] = Steps(
@@ -55,7 +54,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         event: `{step: campaign, datasetGroupArn, campaign, solutionVersionArn}`,
             `{step: release, plan, campaigns: [{alias, campaignArn, solutionVersionArn, run, baselineArn?}]}` or
             `{step: restore, shop, restore}`, where `restore` is an earlier release's `promotedAt`, or
-            `{step: retire, campaigns: [{name, arn}]}`.
+            `{step: retire, shop, campaigns: [{name, arn}]}`.
 
     Returns:
         `{arn, status}` of the campaign, with the status of the latest update; or the release record.

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from personalization.api.fallback import BUDGET_SECONDS, FallbackChain, Memory
 from personalization.api.lists import ListAsk
 from personalization.core.breaker import Breaker
 from personalization.core.errors import Broken, PersonalizationError, RetryLater
+from personalization.personalize import runtime
 from personalization.personalize.runtime import Predicted
 from personalization.shop.records.release import Release
 
@@ -142,21 +145,29 @@ BOTH = ListAsk(
 )
 
 
-def test_the_engine_answers_in_personalizes_place_with_filters_of_the_same_names() -> None:
+def test_the_engine_answers_in_personalizes_place() -> None:
     world = World()
     world.script = [(0.2, Broken("c", "x")), (0.02, ["e1", "e2"])]
-    asks = list[ListAsk]()
-
-    def predict(ask: ListAsk) -> Predicted:
-        asks.append(ask)
-        return world.predict(ask)
-
-    answer = world.chain.fill(RELEASE, BOTH, predict)
+    answer = world.fill(BOTH)
     assert (sources(answer), answer["recommendationId"], answer["degraded"]) == (["engine", "engine"], None, True)
+    assert world.calls == [f"{ARN}-up", ENGINE]
+
+
+def test_a_campaign_is_asked_with_the_filters_of_its_backend() -> None:
+    asks = list[dict[str, Any]]()
+
+    class Client:
+        def get_recommendations(self, **parameters: object) -> dict[str, object]:
+            asks.append(parameters)
+            return {"recommendationId": None, "itemList": []}
+
+    for arn in (ENGINE, BOTH.campaign_arn):
+        runtime.recommend(cast(Any, Client()), replace(BOTH, campaign_arn=arn))
+    parameters, usual = asks
     filters = "arn:aws:engine:us-east-1:123456789012:filter/retail-demo-"
-    parameters = asks[-1].parameters
-    assert (asks[-1].campaign_arn, parameters["filterArn"]) == (ENGINE, f"{filters}new")
+    assert (parameters["campaignArn"], parameters["filterArn"]) == (ENGINE, f"{filters}new")
     assert parameters["promotions"] == [{"name": "p", "filterArn": f"{filters}own"}]
+    assert usual == {"campaignArn": BOTH.campaign_arn, **BOTH.parameters}
 
 
 def test_the_engine_answers_while_the_campaign_rests() -> None:

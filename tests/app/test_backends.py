@@ -70,7 +70,7 @@ def moved(laptop: Laptop) -> Move:
     assert laptop.put(f"drops/{SHOP}/settings.yaml", f"backend: engine\n{SETTINGS}").status == "SUCCEEDED"
     early = laptop.drop(SHOP, "interactions", retail.interactions())
     assert (early.status, backend(laptop)) == ("FAILED", "personalize")
-    assert "does not have its items" in str(early.reason)
+    assert "does not have the shop's items" in str(early.reason)
     laptop.drop(SHOP, "items", retail.items())
     return Move(before, laptop.ended(laptop.client.runs.start(SHOP, "retrain").arn))
 

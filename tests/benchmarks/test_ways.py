@@ -7,11 +7,11 @@ from benchmarks import ways
 from benchmarks.ways import Way
 
 WAYS = {
-    "get_recommendations": (Way(18, 40), Way(0, 0)),
+    "get_recommendations": (Way(19, 38), Way(0, 0)),
     "record_events": (Way(13, 35), Way(0, 0)),
-    "purchase_likelihood": (Way(19, 58), Way(0, 0)),
-    "validate_drop": (Way(27, 137), Way(24, 130)),
-    "judge_release": (Way(19, 67), Way(2, 3)),
+    "purchase_likelihood": (Way(19, 53), Way(0, 0)),
+    "validate_drop": (Way(30, 174), Way(24, 129)),
+    "judge_release": (Way(20, 76), Way(2, 3)),
     "claim_drop": (Way(12, 38), Way(0, 0)),
     "import_data": (Way(10, 17), Way(0, 0)),
 }

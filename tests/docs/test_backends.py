@@ -42,7 +42,7 @@ def test_the_costs_of_requests_are_computed(text: str, millions: int) -> None:
 
 def test_the_costs_of_a_training_are_computed() -> None:
     costs = [
-        estimate(settings.prices, 0, 1_000_000, [settings.billed(alias) for alias in settings.recipes])
+        estimate(settings.prices, 0, 1_000_000, [settings.billed(alias) for alias in settings.trained])
         for settings in (PERSONALIZE, ENGINE)
     ]
     assert [cost.training_dollars for cost in costs] == pytest.approx([1.92, 0.0116], rel=0.02)

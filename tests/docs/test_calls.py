@@ -14,7 +14,6 @@ MOST_FIELDS = 4
 SETTINGS = {
     "layers/core/personalization/api/placements.py",
     "layers/core/personalization/batch/plan.py",
-    "layers/core/personalization/ingest/retraining.py",
     "functions/record_events/app.py",
 }
 """Modules that change settings or a request's body, whose parts were validated as a whole before."""

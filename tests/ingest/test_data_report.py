@@ -97,7 +97,7 @@ def test_the_long_tail_and_unknown_ids_are_told() -> None:
 
 def test_a_run_is_priced_by_the_shops_own_table() -> None:
     settings = ShopSettings()
-    recipes = [settings.billed(alias) for alias in settings.recipes]
+    recipes = [settings.billed(alias) for alias in settings.trained]
     cost = estimate(Prices(training_hour=1.0, training_hours_per_million=2.0), 2_000_000_000, 1_000_000, recipes)
     assert (cost.import_dollars, cost.training_hours, cost.training_dollars) == (0.1, 8.0, 8.0)
     assert cost.month_dollars == pytest.approx(3 * 0.0556 * 3.6 * 730)
@@ -109,7 +109,7 @@ def test_the_second_generation_is_billed_by_interactions_and_dearer_requests() -
     settings = ShopSettings.model_validate(
         {"generation": "v2", "campaigns": {"user-personalization": {"min_provisioned_tps": 2}}}
     )
-    cost = estimate(Prices(), 0, 1_000_000, [settings.billed(alias) for alias in settings.recipes])
+    cost = estimate(Prices(), 0, 1_000_000, [settings.billed(alias) for alias in settings.trained])
     # Similar-Items and Popularity-Count have one generation.
     assert cost.training_hours == 4.0
     assert cost.training_dollars == pytest.approx(2 * 2.0 + 4.0 * 0.24)
@@ -125,7 +125,7 @@ def test_the_second_generation_is_billed_by_interactions_and_dearer_requests() -
 def test_a_tuning_is_billed_with_what_it_tries_and_weights_are_told() -> None:
     text = {"training": {"user-personalization": {"tune": {"trainings": 5}}}}
     settings = ShopSettings.model_validate(text)
-    cost = estimate(Prices(), 0, 1_000_000, [settings.billed(alias) for alias in settings.recipes])
+    cost = estimate(Prices(), 0, 1_000_000, [settings.billed(alias) for alias in settings.trained])
     assert cost.training_hours == (4 + 5) * 2.0
     page = report.page(report.document(replace(SUBJECT, settings=settings), FINDINGS, ""))
     assert "tuning user-personalization tries up to 5 trainings before each" in page
@@ -139,7 +139,7 @@ def test_metadata_of_the_first_generation_costs_what_the_settings_say() -> None:
     settings = ShopSettings.model_validate(
         {"recipes": ["similar-items"], "campaigns": {"similar-items": {"metadata": True}}}
     )
-    (alias,) = settings.recipes
+    (alias,) = settings.trained
     cost = estimate(Prices(thousand_with_metadata=0.01), 0, 1, [settings.billed(alias)])
     assert cost.month_dollars == pytest.approx(0.0656 * 3.6 * 730)
 

@@ -463,7 +463,7 @@ def test_an_import_job_that_is_older_than_its_run_is_none_of_its_drop(personaliz
 @pytest.mark.usefixtures("table")
 def test_the_engine_imports_the_same_files_after_personalize(personalize: FakePersonalize) -> None:
     work = load("import_data_dataset_group")
-    work["plan"]["fallback"] = True
+    work["plan"]["isOnBoth"] = True
     personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE"}})
     made: Any = handler(work, None)
     assert (made["ready"], made["made"]["stage"]) == (False, 1)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
@@ -190,13 +191,15 @@ def test_each_backend_is_judged_against_its_own_popularity() -> None:
     new = {
         "user-personalization": measured(0.2, 0.1),
         "popularity-count": measured(0.1, None),
-        "engine/user-personalization": measured(0.05, 0.1),
-        "engine/popularity-count": measured(0.1, None),
+        "engine/user-personalization": replace(measured(0.05, 0.1), backend="engine"),
+        "engine/popularity-count": replace(measured(0.1, None), backend="engine"),
+        "similar-items": replace(measured(0.2, 0.1), backend="engine"),
     }
     judged = {judgement.alias: judgement.decision for judgement in judge_release(Gate(), new, {}, NOT_ASKED)}
     assert judged == {
         "user-personalization": "approved",
         "popularity-count": "approved",
         "engine/user-personalization": "refused",
-        "engine/popularity-count": "refused",
+        "engine/popularity-count": "approved",
+        "similar-items": "approved",
     }

@@ -364,8 +364,9 @@ def test_metadata_is_off_where_the_table_of_items_tells_the_same(
     assert personalize.body_of("CreateCampaign")["campaignConfig"] == {"enableMetadataWithRecommendations": True}
 
 
-def test_campaigns_that_nobody_asks_for_are_deleted(personalize: FakePersonalize) -> None:
+def test_campaigns_that_nobody_asks_for_are_deleted(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
     name = "retail-demo-popularity-count"
+    release_store.delete(table, TABLE, "demo", "release")
     assert handler(load("update_campaign_retire"), None) == {"deleted": [name], "busy": []}
     assert personalize.body_of("DeleteCampaign") == {"campaignArn": f"{ARN}:campaign/{name}"}
     personalize.fails("DeleteCampaign", "ResourceInUseException")
@@ -373,3 +374,9 @@ def test_campaigns_that_nobody_asks_for_are_deleted(personalize: FakePersonalize
     personalize.reset()
     personalize.fails("DeleteCampaign", "ResourceNotFoundException")
     assert handler(load("update_campaign_retire"), None) == {"deleted": [name], "busy": []}
+
+
+def test_a_campaign_that_still_serves_is_not_deleted(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
+    release_store.put(table, TABLE, RELEASE)
+    assert handler(load("update_campaign_retire"), None) == {"deleted": [], "busy": []}
+    assert personalize.operations() == []

@@ -219,9 +219,88 @@ def test_the_engine_has_a_campaign_beside_each_but_that_of_actions() -> None:
         ("fallback: engine\nbackend: engine\n", "fallback: the engine answers already"),
         ("fallback: engine\ndeploy: false\n", "leaves no campaign whose place"),
         ("fallback: nobody\n", "fallback: must be 'engine'"),
-        ("recipes: [{name: similar-items, backend: engine}]\n", "a recipe cannot have a backend of its own yet"),
+        ("fallback: engine\nrecipes: [{name: similar-items, backend: engine}]\n", "the engine answers already"),
     ],
 )
 def test_a_fallback_that_cannot_be_is_refused_by_name(settings: str, why: str) -> None:
     with pytest.raises(Rejected, match=re.escape(why)):
         parse("settings.yaml", settings)
+
+
+UP, SIMILAR, POPULAR = "user-personalization", "{name: similar-items, backend: engine}", "popularity-count"
+
+
+def of(*recipes: str, more: str = "") -> ShopSettings:
+    return parse("settings.yaml", f"recipes: [{', '.join(recipes)}]\n{more}")
+
+
+def test_a_recipe_has_a_backend_of_its_own_or_that_of_the_shop() -> None:
+    chosen = of(UP, SIMILAR, POPULAR)
+    assert chosen.backends == {UP: "personalize", "similar-items": "engine", POPULAR: "personalize"}
+    assert (chosen.home, chosen.is_on_both, chosen.deployed) == ("personalize", True, (UP, "similar-items"))
+    assert [billed.engine for billed in chosen.billed_trainings] == [False, True, False, True]
+    other = of("{name: user-personalization, backend: personalize}", "similar-items", more="backend: engine\n")
+    assert (other.backends["similar-items"], other.home, other.is_on_both) == ("engine", "personalize", True)
+    alone = of(SIMILAR)
+    assert (alone.home, alone.is_on_both) == ("engine", False)
+    assert parse("settings.json", '{"recipes": [{"name": "similar-items", "backend": "engine"}]}') == alone
+
+
+@pytest.mark.parametrize(
+    ("recipes", "more", "further"),
+    [
+        ((UP, SIMILAR, POPULAR), "", ("engine/popularity-count",)),
+        ((UP, SIMILAR, "{name: popularity-count, backend: engine}"), "", ("personalize/popularity-count",)),
+        ((UP, SIMILAR), "", ()),
+        ((UP, "{name: popularity-count, backend: engine}"), "", ("personalize/popularity-count",)),
+        ((UP, POPULAR, "{name: semantic-similarity, backend: engine}"), "", ()),
+        ((UP, SIMILAR, POPULAR), "fallback: engine\n", (f"engine/{UP}", "engine/popularity-count")),
+    ],
+)
+def test_each_backend_has_a_baseline_and_a_recipe_of_the_engine_needs_no_fallback(
+    recipes: tuple[str, ...], more: str, further: tuple[str, ...]
+) -> None:
+    chosen = of(*recipes, more=more)
+    assert chosen.further_aliases == further
+    beside = {alias for alias in chosen.campaign_aliases if "/" in alias}
+    assert beside == ({f"engine/{UP}"} if more else set())
+
+
+@pytest.mark.parametrize(
+    ("recipes", "more", "why"),
+    [
+        ((UP, "{name: next-best-action, backend: engine}"), "domain: custom\n", "recipes: the engine, which has next-"),
+        (
+            (SIMILAR,),
+            "metric_attribution: {p: {event_type: Purchase}}\n",
+            "metric_attribution: the engine does not have",
+        ),
+        (
+            ("{name: user-personalization, backend: engine}", "similar-items"),
+            "gate: {held_out: {days: 14}}\n",
+            "gate.held_out: the engine, which has user-personalization",
+        ),
+        (
+            ("{name: user-personalization, backend: engine}", "similar-items"),
+            "schedules: [{name: n, every: rate(7 days), training_mode: UPDATE, recipes: [user-personalization]}]\n",
+            "schedules.0.training_mode: the engine, which has user-personalization",
+        ),
+        ((SIMILAR, "similar-items"), "", "recipes: name a recipe once"),
+        (("{name: similar-items}",), "", "recipes.0.backend: is missing"),
+        (("{name: similar-items, backend: nobody}",), "", "recipes.0.backend: must be 'personalize' or 'engine'"),
+        (("{name: like-this, backend: engine}",), "", "recipes.0.name: must be"),
+    ],
+)
+def test_what_the_engine_lacks_for_a_recipe_of_its_own_is_refused_by_name(
+    recipes: tuple[str, ...], more: str, why: str
+) -> None:
+    with pytest.raises(Rejected, match=re.escape(why)):
+        of(*recipes, more=more)
+
+
+def test_campaigns_of_the_engine_do_not_count_for_the_quota_of_personalize() -> None:
+    names = [UP, "personalized-ranking", "similar-items", "trending-now", "semantic-similarity"]
+    more = "campaigns: {popularity-count: {}}\n"
+    assert len(of(*names, "{name: popularity-count, backend: engine}", more=more).deployed) == 6
+    with pytest.raises(Rejected, match="6 campaigns"):
+        of(*names, POPULAR, more=more)

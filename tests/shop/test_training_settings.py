@@ -19,7 +19,7 @@ def test_weights_reach_the_recipes_that_take_them() -> None:
             ]
         }
     }
-    assert {alias: settings.solution_members(alias) for alias in settings.recipes} == {
+    assert {alias: settings.solution_members(alias) for alias in settings.trained} == {
         "user-personalization": {"solutionConfig": weighed},
         "personalized-ranking": {"solutionConfig": weighed},
         "similar-items": {},
@@ -74,7 +74,7 @@ def test_a_tuning_tries_what_it_is_told_and_each_try_is_billed() -> None:
             }
         },
     }
-    assert [settings.billed(alias).trials for alias in settings.recipes] == [4, 0, 0, 0]
+    assert [settings.billed(alias).trials for alias in settings.trained] == [4, 0, 0, 0]
 
 
 @pytest.mark.parametrize(

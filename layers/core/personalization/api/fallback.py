@@ -15,7 +15,6 @@ from personalization.api import diversity
 from personalization.api.lists import NOTHING, POPULAR, Hidden, ListAsk, Predict, suited
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
-from personalization.personalize import runtime
 from personalization.personalize.runtime import Predicted
 from personalization.shop.records.release import BASELINE, Release
 
@@ -231,7 +230,7 @@ class FallbackChain:
         if not ask.engine or now + ENGINE_SECONDS > started + BUDGET_SECONDS:
             return None
         try:
-            return Predicted(None, self._ask(runtime.elsewhere(ask, ask.engine), predict, now).items)
+            return Predicted(None, self._ask(replace(ask, campaign_arn=ask.engine), predict, now).items)
         except PersonalizationError:
             return None
 

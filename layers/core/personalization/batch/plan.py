@@ -14,7 +14,7 @@ from personalization.batch import customers
 from personalization.core import stored
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part, Sentence, is_none, of_this_version
-from personalization.core.names import Names, backend_of
+from personalization.core.names import Names, backend_of, on_backend
 from personalization.ingest import imports, retraining
 from personalization.shop.plan import Made, Plan, RecipePart, Resource, Retraining
 from personalization.shop.records.release import Judged, ReleaseRecord, taken
@@ -245,7 +245,7 @@ def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJ
             f"{job.recipe} has no trained version: drop interactions, or start a run with "
             '{"action": "retrain"}, and repeat it after the promotion'
         )
-        return planned.replaced(**({"solution_version_arn": version} if version else {"refused": reason}))
+        return _answered_by(planned, version) if version else planned.replaced(refused=reason)
     if segment.recipe == "likelihood":
         reason = f"a segment by likelihood has at most {MOST_LIKELY:,} users"
         return planned.replaced(kind="likelihood", refused=reason if segment.users > MOST_LIKELY else "")
@@ -253,6 +253,13 @@ def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJ
         reason = f"{segment.recipe} needs items: drop a file of items, then interactions"
         return planned.replaced(kind="segments", refused=reason)
     return planned.replaced(kind="segments", training=_training(names, bucket, shop, segment.recipe, facts))
+
+
+def _answered_by(job: Job, version: str) -> Job:
+    """Return a job on the backend of the version that answers it, which may be another one than the shop's data's."""
+    backend = backend_of(version)
+    resource, filter_arn = job.resource.on(backend), on_backend(job.filter_arn, backend)
+    return job.replaced(solution_version_arn=version, resource=resource, filter_arn=filter_arn)
 
 
 def _training(names: Names, bucket: str, shop: str, alias: str, facts: Facts) -> Training:

@@ -134,7 +134,7 @@ def _of_releases(account: Account, group: str) -> set[str]:
     served = [served for release in releases for served in release.campaigns.values()]
     judged = release_store.judged_runs(client, table, shop)
     return {
-        *(version for release in releases for version in (release.baseline_arn, release.fallback_baseline) if version),
+        *(version for release in releases for version in release.baselines.values()),
         *(campaign.solution_version_arn for campaign in served),
         *(version for run in judged for version in run.versions.values()),
     }

@@ -328,7 +328,7 @@ def _unfit(variant: VariantSettings, placement: Placement, settings: ShopSetting
     """Return why a placement cannot be as a variant wants it."""
     changed = _changed(placement, variant, settings)
     document = {"placements": {"changed": changed}, "domain": settings.domain}
-    problems = placements.find_errors(document, settings.recipes, settings.filters)
+    problems = placements.find_errors(document, settings.trained, settings.filters)
     if problems:
         yield from problems
         return

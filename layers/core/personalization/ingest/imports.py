@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plan a run from an accepted drop."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from table_intake.columns.schema import Schema
 from table_intake.wording import Language, Text
 
 from personalization.core.errors import Rejected
-from personalization.core.names import Named, Names, dataset_type, is_of_engine
+from personalization.core.names import Backend, Named, Names, backend_of, dataset_type, is_of_engine
 from personalization.ingest.report import ramp_price
 from personalization.personalize import ensure, solution_names, training
 from personalization.reports import pages
@@ -35,7 +35,7 @@ from personalization.shop.plan import (
     SchemaPart,
 )
 from personalization.shop.records.dataset_groups import MadeOn
-from personalization.shop.records.release import FALLBACK
+from personalization.shop.records.release import recipe_of
 from personalization.shop.settings import attribution, recommenders
 from personalization.shop.settings.actions import CUSTOM
 from personalization.shop.settings.gate import FOR_USERS, Ramp
@@ -164,8 +164,8 @@ def check_engine(client: "PersonalizeClient", names: Names, shop: str, kind: Dat
         Rejected: it does not; `resource` is what is refused.
     """
     if ensure.dataset(client, names.on("engine").dataset(shop, kind).arn) is None:
-        text = "fallback: the engine does not have the shop's {kind} yet: drop all files once more, interactions last"
-        raise Rejected(resource, Text("import.fallback", text, kind=kind))
+        text = "the engine does not have the shop's {kind} yet: drop all files once more, interactions last"
+        raise Rejected(resource, Text("import.engine", text, kind=kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +203,7 @@ class Lineage:
 def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: ShopSettings, checked: Accepted) -> Plan:
     """Name everything that a run creates or reuses."""
     kind, trains = checked.schema.kind, checked.schema.kind == "interactions"
-    domain, digest, deployed = settings.personalize_domain, settings.digest, settings.deployed
+    domain, digest = settings.personalize_domain, settings.digest
     columns, text = checked.schema.digest(domain), checked.schema.text()
     group, dataset, schema = names.dataset_group(drop.shop), names.dataset(drop.shop, kind), names.schema(kind, columns)
     tracker = EventTracker(name=names.event_tracker(drop.shop))
@@ -213,7 +213,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
     return Plan(
         run=lineage.run,
         shop=drop.shop,
-        engine=settings.backend == "engine",
+        engine=settings.home == "engine",
         kind=kind,
         mode=drop.mode,
         dataset_group=DatasetGroup(name=group.name, arn=group.arn, domain=domain),
@@ -227,10 +227,8 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
             names, bucket, drop, lineage=lineage, kind=kind, digest=digest if drop.mode == "FULL" else ""
         ),
         filters=_filters(names, drop.shop, settings) if trains else (),
-        fallback=settings.fallback == "engine",
-        recipes=_recipes(names, drop.shop, lineage, settings=settings, digest=digest, deployed=deployed)
-        if trains
-        else (),
+        is_on_both=settings.is_on_both,
+        recipes=_recipes(names, drop.shop, lineage, settings=settings, digest=digest) if trains else (),
         begun_at=lineage.begun_at,
         rows=checked.rows,
         notes=(*checked.notes, *remarks),
@@ -241,7 +239,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         gate=settings.gate,
         probe=settings.probe,
         language=settings.language,
-        serves=settings.recipes if trains else (),
+        serves=settings.trained if trains else (),
         deploys=settings.campaign_aliases if trains else (),
         batches=trains and any(job.after for job in settings.batch.values()),
         evaluation=_evaluation(drop.shop, lineage, settings) if trains else None,
@@ -279,16 +277,17 @@ def with_left_behind(
 
     Of a shop that never was there, Amazon Personalize is not asked: it need not be in the region.
     """
-    if settings.backend == "personalize" or not made_on(plan.shop, "personalize"):
+    if settings.home == "personalize" or not made_on(plan.shop, "personalize"):
         return plan
     left = training.existing_campaigns(client, names.on("personalize"), plan.shop, TRAINABLE)
     return _with_unused_campaigns(plan, settings, left)
 
 
 def _ramps(client: "PersonalizeClient", names: Names, plan: Plan, ramp: Ramp) -> bool:
-    """Return whether a run may ramp a version: it trains the recipe, which a campaign serves already."""
-    trained = any(recipe.alias == ramp.recipe for recipe in plan.recipes)
-    return trained and bool(training.existing_campaigns(client, names, plan.shop, [ramp.recipe]))
+    """Return whether a run may ramp a version on the shop's backend: it trains the recipe, which a campaign serves."""
+    trained = next((recipe for recipe in plan.recipes if recipe.alias == ramp.recipe), None)
+    on_service = trained and backend_of(trained.campaign.arn) == names.backend
+    return bool(on_service and training.existing_campaigns(client, names, plan.shop, [ramp.recipe]))
 
 
 def _check_quota(
@@ -305,10 +304,11 @@ def _check_quota(
     Raises:
         Rejected: Personalize would refuse one of them when its training is paid for.
     """
-    count = len(settings.deployed) + len(unused) + ramps
+    deployed = settings.deployed_on(names.backend)
+    count = len(deployed) + len(unused) + ramps
     if not unused or count <= settings.most_campaigns:
         return
-    if not ramps and len(training.existing_campaigns(client, names, shop, settings.deployed)) == len(settings.deployed):
+    if not ramps and len(training.existing_campaigns(client, names, shop, deployed)) == len(deployed):
         return
     text = (
         "the settings name {count} campaigns, and {unused} are there besides: Personalize allows {quota}. Delete what "
@@ -324,7 +324,7 @@ def _check_quota(
             "--campaign-arn {arn}), leave gate.ramp out, or have AWS raise the quota and write it as most_campaigns",
         )
     campaigns = Text.all_of([campaign.name for campaign in unused])
-    values = {"count": len(settings.deployed), "unused": campaigns, "quota": settings.most_campaigns}
+    values = {"count": len(deployed), "unused": campaigns, "quota": settings.most_campaigns}
     raise Rejected(shop, Text(name, text, arn=unused[0].arn, **values))
 
 
@@ -371,7 +371,7 @@ def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:
 
 def _of_the_gate(settings: ShopSettings) -> list[Text]:
     """Return a note where the gate's metrics and the shop's weights of event types are about different things."""
-    decided = (settings.solution_members(alias) for alias in settings.recipes if alias in FOR_USERS)
+    decided = (settings.solution_members(alias) for alias in settings.trained if alias in FOR_USERS)
     weighs = any("eventType" in members or "eventsConfig" in members.get("solutionConfig", {}) for members in decided)
     if not weighs or not settings.gate.enabled or settings.gate.held_out:
         return []
@@ -462,34 +462,27 @@ def recipes(
     return tuple(parts)
 
 
-def _recipes(
-    names: Names, shop: str, lineage: Lineage, settings: ShopSettings, digest: str, deployed: Collection[str]
-) -> tuple[RecipePart, ...]:
-    """Return the parts for each recipe, with the settings of its campaign."""
+def _recipes(names: Names, shop: str, lineage: Lineage, settings: ShopSettings, digest: str) -> tuple[RecipePart, ...]:
+    """Return the parts for each recipe on its backend, with the settings of its campaign."""
     made = recipes(names, shop, lineage, settings.solutions(), settings=digest, generation=settings.generation)
     parts = []
-    for part, alias in zip(made, settings.recipes, strict=True):
-        decided: dict[str, object] = {"deployed": alias in deployed}
+    for part, (alias, backend) in zip(made, settings.backends.items(), strict=True):
+        decided: dict[str, object] = {"deployed": alias in settings.deployed}
         if campaign := settings.campaigns.get(alias):
             decided |= {"min_provisioned_tps": campaign.min_provisioned_tps, "campaign_config": campaign.config}
-        parts.append(part.replaced(**decided))
-    of_engine = settings.fallback_aliases
-    return (*parts, *(_on_engine(part) for part in parts if FALLBACK + part.alias in of_engine))
-
-
-def _on_engine(part: RecipePart) -> RecipePart:
-    """Return a recipe's part on the engine, which answers where Amazon Personalize does not."""
-    return part.replaced(
-        alias=FALLBACK + part.alias,
-        solution=part.solution.on("engine"),
-        campaign=part.campaign.on("engine"),
-        min_provisioned_tps=None,
-    )
+        parts.append(part.on(backend).replaced(**decided))
+    of_shop = {part.alias: part for part in parts}
+    for further_alias in settings.further_aliases:
+        further = of_shop[recipe_of(further_alias)]
+        other: Backend = "personalize" if is_of_engine(further.campaign.arn) else "engine"
+        deployed = further_alias in settings.campaign_aliases
+        parts.append(further.on(other).replaced(alias=further_alias, deployed=deployed, min_provisioned_tps=None))
+    return tuple(parts)
 
 
 def _evaluation(shop: str, lineage: Lineage, settings: ShopSettings) -> Evaluation | None:
     held_out = settings.gate.held_out
-    tested = tuple(alias for alias in settings.recipes if alias in FOR_USERS)
+    tested = tuple(alias for alias in settings.trained_on("personalize") if alias in FOR_USERS)
     if held_out is None or not settings.gate.enabled or not tested:
         return None
     return Evaluation(

@@ -149,8 +149,8 @@ class Preparation:
 
     @cached_property
     def _names(self) -> Names:
-        """The names of the backend that the settings choose."""
-        return self._deployment.on(self._settings[0].backend)
+        """The names of the backend that the settings choose for the shop's data."""
+        return self._deployment.on(self._settings[0].home)
 
     @cached_property
     def _drop(self) -> Drop:
@@ -283,7 +283,7 @@ class Preparation:
         """
         if settings.metric_attribution:
             metric_attributions.check(self._personalize, self._names, plan, settings.metric_attribution)
-        if {SEMANTIC, NEXT_BEST_ACTION} & {*settings.recipes}:
+        if {SEMANTIC, NEXT_BEST_ACTION} & {*settings.trained}:
             plan = texts.trainable(self._s3, self._personalize, self._bucket, plan)
         plan = imports.with_left_behind(self._personalize, self._names, plan, settings, made_on=self._services.made_on)
         return imports.with_existing(self._personalize, self._names, plan, settings) if exists else plan
@@ -314,7 +314,7 @@ class Preparation:
         group, domain = ensure.group_domain(self._personalize, named)
         existing = ensure.dataset_schema(self._personalize, kind, dataset.arn) if group else None
         imports.check_existing(drop, settings, domain, group=group is not None, dataset=existing is not None)
-        if settings.fallback and drop.mode == "INCREMENTAL":
+        if settings.is_on_both and drop.mode == "INCREMENTAL":
             imports.check_engine(self._personalize, self._names, drop.shop, kind, drop.key)
         imported, run, at = self._request.ids, self._request.run, int(now.timestamp())
         related = {other: (run, *imported.get(other, ())) for other in _RELATED_KINDS[kind]}
@@ -328,7 +328,7 @@ class Preparation:
             now=at,
             group=group,
             known_by=known_by,
-            item_names=NAMES if kind == "items" and SEMANTIC in settings.recipes else (),
+            item_names=NAMES if kind == "items" and SEMANTIC in settings.trained else (),
             hashed=self._hash(drop, settings),
         )
 

@@ -24,11 +24,11 @@ from table_intake.wording import Text
 
 from personalization.reports import pages
 from personalization.shop import keys
-from personalization.shop.records.release import FALLBACK
+from personalization.shop.records.release import on
 from personalization.shop.settings import engine_jobs
 from personalization.shop.settings.gate import FOR_USERS, PATIENCE, Ramp
 from personalization.shop.settings.prices import MONTH_DAYS, Billed, Prices, campaign_month, estimate, estimate_trial
-from personalization.shop.settings.recipes import SECOND_GENERATION, Generation
+from personalization.shop.settings.recipes import SECOND_GENERATION, Generation, RecipeAlias
 from personalization.shop.settings.settings import ShopSettings
 
 
@@ -46,10 +46,14 @@ LIMITS: Mapping[Generation, Limit] = {"v1": Limit(750_000, 500_000_000), "v2": L
 
 def data_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[str, ...]:
     """Return notes about a shop that exceeds what its recipes use; `interactions` is 0 where unknown."""
-    if settings.backend == "engine":
-        return engine_limits(settings, items, interactions)
-    of_engine = _fallback(settings, items, interactions) if settings.fallback else ()
-    recipes = [alias for alias in settings.recipes if alias in SECOND_GENERATION]
+    further = settings.further_aliases
+    on_engine = [
+        alias for alias, backend in settings.backends.items() if backend == "engine" or on(alias, "engine") in further
+    ]
+    of_engine = engine_limits(settings, on_engine, items, interactions) if on_engine else ()
+    if settings.fallback and interactions:
+        of_engine = (_fallback(settings, interactions), *of_engine)
+    recipes = [alias for alias in settings.trained_on("personalize") if alias in SECOND_GENERATION]
     limit = LIMITS[settings.generation]
     notes = [
         Text(
@@ -68,11 +72,9 @@ def data_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[
     return (*notes, *of_engine)
 
 
-def _fallback(settings: ShopSettings, items: int, interactions: int) -> tuple[str, ...]:
-    """Return what the engine's trainings cost that answer where Amazon Personalize does not, and whether they fit."""
-    if not interactions:
-        return ()
-    recipes = [alias for alias in settings.recipes if FALLBACK + alias in settings.fallback_aliases]
+def _fallback(settings: ShopSettings, interactions: int) -> Text:
+    """Return what the engine's trainings cost that answer where Amazon Personalize does not."""
+    recipes = [alias for alias in settings.trained if on(alias, "engine") in settings.fallback_aliases]
     billed = [replace(settings.billed(alias), engine=True) for alias in recipes]
     text = (
         "the engine trains on the same files, to answer where Amazon Personalize does not: about ${training:,.4f} a "
@@ -81,13 +83,15 @@ def _fallback(settings: ShopSettings, items: int, interactions: int) -> tuple[st
     prices = settings.prices
     cost = estimate(prices, 0, interactions, billed)
     values = {"training": cost.training_dollars, "recipes": Text.all_of(recipes), "date": prices.as_of}
-    return (Text("note.fallback", text, **values), *engine_limits(settings, items, interactions))
+    return Text("note.fallback", text, **values)
 
 
-def engine_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[str, ...]:
-    """Return a note about trainings that are expected to take more memory than a function usually has."""
+def engine_limits(
+    settings: ShopSettings, recipes: Sequence[RecipeAlias], items: int, interactions: int
+) -> tuple[str, ...]:
+    """Return a note about the engine's trainings that are expected to take more memory than a function usually has."""
     prices = settings.prices
-    needed = engine_jobs.megabytes(settings.recipes, interactions, items if interactions else 0)
+    needed = engine_jobs.megabytes(recipes, interactions, items if interactions else 0)
     if needed <= engine_jobs.USUAL_MEGABYTES:
         return ()
     if needed <= engine_jobs.MOST_MEGABYTES:
@@ -102,7 +106,7 @@ def engine_limits(settings: ShopSettings, items: int, interactions: int) -> tupl
             "the engine can have, so the run would fail: leave fallback out"
         )
         return (Text("limits.engine-fallback", text, interactions=interactions, needed=needed),)
-    billed = [replace(settings.billed(alias), engine=False) for alias in settings.recipes]
+    billed = [replace(settings.billed(alias), engine=False) for alias in recipes]
     cost = estimate(prices, 0, interactions, billed)
     text = (
         "a training on {interactions:,} interactions takes about {needed:,} MB of memory, more than a function can "
@@ -363,12 +367,12 @@ def _next(subject: Subject, findings: Findings) -> Document:
     trains = subject.kind == "interactions"
     settings, prices = subject.settings, subject.settings.prices
     history = (subject.before + findings.accepted) if trains else 0
-    billed = [settings.billed(alias) for alias in settings.recipes]
+    billed = settings.billed_trainings
     cost = estimate(prices, findings.size, history, billed)
     tuned = [{"recipe": recipe.alias, "trials": recipe.trials} for recipe in billed if recipe.trials]
     weights = [{"name": name, "weight": event.weight} for name, event in settings.weights.items()]
     return {
-        "recipes": list(subject.settings.recipes) if trains else [],
+        "recipes": list(subject.settings.trained) if trains else [],
         "generation": subject.settings.generation,
         "recommenders": list(subject.settings.recommenders) if trains else [],
         "importDollars": cost.import_dollars,
@@ -390,7 +394,7 @@ def _next(subject: Subject, findings: Findings) -> Document:
 def _held_out(subject: Subject, findings: Findings) -> Document | None:
     """Return the costs of the test on held-out time, if the shop enables it."""
     settings, gate = subject.settings, subject.settings.gate
-    recipes = [alias for alias in settings.recipes if alias in FOR_USERS]
+    recipes = [alias for alias in settings.trained_on("personalize") if alias in FOR_USERS]
     if gate.held_out is None or not gate.enabled:
         return None
     history, tested = subject.before + findings.accepted, [settings.billed(alias) for alias in recipes]

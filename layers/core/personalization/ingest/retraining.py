@@ -5,14 +5,14 @@ from table_intake.columns.schema import Schema
 from table_intake.wording import Text
 
 from personalization.core.errors import Rejected
-from personalization.core.names import Names
+from personalization.core.names import Names, is_of_engine
 from personalization.ingest import hashed_ids, imports, texts, training_checks
 from personalization.ingest.imports import Accepted, Lineage
 from personalization.ingest.services import Services
 from personalization.personalize import ensure
 from personalization.shop.keys import Drop
 from personalization.shop.plan import Plan, PrepareRequest, Retraining
-from personalization.shop.records.release import FALLBACK
+from personalization.shop.records.release import recipe_of
 from personalization.shop.settings import settings_file
 from personalization.shop.settings.settings import ShopSettings
 
@@ -26,11 +26,11 @@ def of_shop(services: Services, names: Names, request: PrepareRequest, wish: Ret
     """
     bucket, s3, personalize = request.bucket, services.s3, services.personalize
     settings, remarks = settings_file.settings_that_hold(s3, bucket, wish.shop)
-    names = names.on(settings.backend)
+    names = names.on(settings.home)
     schema = ensure.dataset_schema(personalize, "interactions", names.dataset(wish.shop, "interactions").arn)
     if schema is None:
         raise Rejected(wish.shop, "there are no interactions to train on: drop them first")
-    if settings.fallback:
+    if settings.is_on_both:
         imports.check_engine(personalize, names, wish.shop, "interactions", wish.shop)
     planned = plan(names, bucket, wish, lineage=lineage, settings=settings, schema=schema)
     if settings.events or settings.training:
@@ -51,37 +51,36 @@ def plan(names: Names, bucket: str, wish: Retraining, lineage: Lineage, settings
     Raises:
         Rejected: a recipe is not the shop's, or has no training mode UPDATE.
     """
-    unknown = [alias for alias in wish.recipes if alias not in settings.recipes]
+    unknown = [alias for alias in wish.recipes if alias not in settings.trained]
     if unknown:
         raise Rejected(wish.shop, f"{', '.join(unknown)} is not a recipe of the shop's settings")
-    chosen = tuple(alias for alias in settings.recipes if not wish.recipes or alias in wish.recipes)
+    chosen = tuple(alias for alias in settings.trained if not wish.recipes or alias in wish.recipes)
     if wish.training_mode == "UPDATE" and chosen != ("user-personalization",):
         raise Rejected(wish.shop, "trainingMode UPDATE needs recipes: [user-personalization], the only one that has it")
     if wish.training_mode == "UPDATE" and settings.generation == "v2":
         raise Rejected(wish.shop, "generation v2 has no trainingMode UPDATE: train it in full")
     if wish.training_mode == "UPDATE" and "performHPO" in settings.solution_members("user-personalization"):
         raise Rejected(wish.shop, "trainingMode UPDATE tunes nothing, and the settings say tune: train it in full")
-    wanted = settings.model_copy(update={"recipes": chosen})
+    if wish.training_mode == "UPDATE" and settings.backends["user-personalization"] == "engine":
+        raise Rejected(
+            wish.shop, "user-personalization is on the engine, which has no trainingMode UPDATE: train it in full"
+        )
     drop = Drop(key="", kind="interactions", shop=wish.shop)
     planned = imports.plan(
         names,
         bucket,
         drop,
         lineage=lineage,
-        settings=wanted,
+        settings=settings,
         checked=Accepted(schema=schema, rows=0, notes=(Text("note.retrained", "trained on the data that is there"),)),
     )
-    # A recipe that is retrained alone is not the shop's only one.
-    parts = tuple(part.replaced(deployed=part.alias in settings.campaign_aliases) for part in planned.recipes)
+    parts = tuple(part for part in planned.recipes if recipe_of(part.alias) in chosen)
     if wish.training_mode == "UPDATE":
         # The engine has no such training: what it has goes on answering.
-        parts = tuple(part for part in parts if not part.alias.startswith(FALLBACK))
+        parts = tuple(part for part in parts if not is_of_engine(part.solution.arn))
     # An update only adds new data; a second full training for the test would cost many times as much.
     evaluation = planned.evaluation if wish.training_mode == "FULL" else None
-    return planned.replaced(
-        training_mode=wish.training_mode,
-        recipes=parts,
-        serves=settings.recipes,
-        deploys=settings.campaign_aliases,
-        evaluation=evaluation,
-    )
+    if evaluation:
+        tested = tuple(alias for alias in evaluation.recipes if alias in chosen)
+        evaluation = evaluation.replaced(recipes=tested) if tested else None
+    return planned.replaced(training_mode=wish.training_mode, recipes=parts, evaluation=evaluation)

@@ -179,4 +179,7 @@ def _settings_digest(kind: DataKind, settings: ShopSettings) -> str:
     shared = settings.model_dump(mode="json", exclude={*excluded, *_SECTIONS})
     file_settings = settings.own_file_settings(kind)
     relevant: Mapping[str, Any] = {"check": _CHECK, **shared, **({kind: file_settings} if file_settings else {})}
+    if settings.is_on_both or settings.home == "engine":
+        # What one backend has is still to be imported on the other.
+        relevant = {**relevant, "home": settings.home, "isOnBoth": settings.is_on_both}
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]

@@ -80,7 +80,7 @@ def check_columns(resource: str, settings: ShopSettings, tables: Tables) -> None
         Rejected: a column is missing, or cannot be what the settings say.
     """
     problems: dict[str, Text] = {}
-    for alias in settings.recipes:
+    for alias in settings.trained:
         config = settings.solution_members(alias).get("solutionConfig", {})
         for chosen in config.get("trainingDataConfig", {}).values():
             for name, columns in chosen.items():
@@ -140,7 +140,7 @@ def check_events(resource: str, settings: ShopSettings, schema: Schema, findings
     notes: dict[str, Text] = {}
     table, problems = Table(schema), list[Text]()
     counts = findings.event_types if findings else {}
-    for alias in settings.recipes:
+    for alias in settings.trained:
         data_config = settings.solution_members(alias).get("solutionConfig", {}).get("trainingDataConfig", {})
         for chosen in data_config.values():
             problems += _missing("interactions", chosen.get("Interactions", ()), table)

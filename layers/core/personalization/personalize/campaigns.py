@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from table_intake.columns.schema import Schema
 
+from personalization.core.names import backend_of
 from personalization.core.status import ACTIVE, UPDATED, Deployment, Progress, is_promoted, progress
 from personalization.shop import filters
 from personalization.shop.plan import Plan, Promoted
-from personalization.shop.records.release import FALLBACK, ReleaseRecord, Served, Value
+from personalization.shop.records.release import ReleaseRecord, Served, Value
 from personalization.shop.settings import diversity, placements
 from personalization.shop.settings.campaigns import Members
 
@@ -230,10 +231,11 @@ def record(plan: Plan, promotion: Promotion) -> ReleaseRecord:
 
 
 def _baseline(plan: Plan, promoted: Sequence[Promoted]) -> str | None:
-    """Return the Popularity-Count version that is the baseline of the newest promoted version."""
-    shop = [version for version in promoted if not version.alias.startswith(FALLBACK)]
-    baselines = [version.baseline_arn for version in shop if version.run == plan.run]
-    return next((arn for arn in (*baselines, *(version.baseline_arn for version in shop)) if arn), None)
+    """Return the Popularity-Count version that is the baseline of the newest promoted version of the shop's backend."""
+    home = backend_of(plan.dataset_group.arn)
+    newest_first = sorted(promoted, key=lambda version: version.run != plan.run)
+    baselines = (version.baseline_arn for version in newest_first)
+    return next((arn for arn in baselines if arn and backend_of(arn) == home), None)
 
 
 def as_served(record: ReleaseRecord, serving: Mapping[str, Mapping[str, Any]]) -> ReleaseRecord:

@@ -38,24 +38,41 @@ def recommend(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
     Raises:
         RetryLater, Rejected, Broken: see `aws.errors.Translating`; a missing campaign is Broken.
     """
+    parameters = _parameters(ask)
     if ":recommender/" in ask.campaign_arn:
-        answer = client.get_recommendations(recommenderArn=ask.campaign_arn, **ask.parameters)
+        answer = client.get_recommendations(recommenderArn=ask.campaign_arn, **parameters)
     else:
-        answer = client.get_recommendations(campaignArn=ask.campaign_arn, **ask.parameters)
+        answer = client.get_recommendations(campaignArn=ask.campaign_arn, **parameters)
     return Predicted(answer["recommendationId"], answer["itemList"])
 
 
 def rank(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
     """Call GetPersonalizedRanking; raise as `recommend`."""
-    answer = client.get_personalized_ranking(campaignArn=ask.campaign_arn, **ask.parameters)
+    answer = client.get_personalized_ranking(campaignArn=ask.campaign_arn, **_parameters(ask))
     return Predicted(answer["recommendationId"], answer["personalizedRanking"])
 
 
 def recommend_actions(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
     """Call GetActionRecommendations; raise as `recommend`. The actions have the form of items."""
-    answer = client.get_action_recommendations(campaignArn=ask.campaign_arn, **ask.parameters)
+    answer = client.get_action_recommendations(campaignArn=ask.campaign_arn, **_parameters(ask))
     items = [{"itemId": action["actionId"], "score": action.get("score")} for action in answer["actionList"]]
     return Predicted(answer["recommendationId"], items)
+
+
+def _parameters(ask: Ask) -> dict[str, Any]:
+    """Return the parameters of a request with the filters of its campaign's backend: all have the same names."""
+    parameters = dict(ask.parameters)
+    if not {"filterArn", "promotions"} & parameters.keys():
+        return parameters
+    backend = backend_of(ask.campaign_arn)
+    if "filterArn" in parameters:
+        parameters["filterArn"] = on_backend(parameters["filterArn"], backend)
+    if "promotions" in parameters:
+        parameters["promotions"] = [
+            {**promotion, "filterArn": on_backend(promotion["filterArn"], backend)}
+            for promotion in parameters["promotions"]
+        ]
+    return parameters
 
 
 def served(
@@ -70,19 +87,6 @@ def served(
         if "metadataColumns" not in ask.parameters:
             raise
     return call(client(), without_metadata(ask))
-
-
-def elsewhere(ask: A, arn: str) -> A:
-    """Return the same request to a campaign of another backend, which has filters of the same names."""
-    parameters, backend = dict(ask.parameters), backend_of(arn)
-    if "filterArn" in parameters:
-        parameters["filterArn"] = on_backend(parameters["filterArn"], backend)
-    if "promotions" in parameters:
-        parameters["promotions"] = [
-            {**promotion, "filterArn": on_backend(promotion["filterArn"], backend)}
-            for promotion in parameters["promotions"]
-        ]
-    return replace(ask, campaign_arn=arn, parameters=parameters)
 
 
 def without_metadata(ask: A) -> A:

@@ -228,8 +228,9 @@ def retired(client: "PersonalizeClient", campaigns: Iterable[Resource]) -> tuple
 def unused_campaigns(
     client: "PersonalizeClient", names: Names, shop: str, settings: ShopSettings
 ) -> tuple[Resource, ...]:
-    """Return the existing campaigns of a shop's recipes that its settings do not name."""
-    return existing_campaigns(client, names, shop, [alias for alias in TRAINABLE if alias not in settings.deployed])
+    """Return the existing campaigns of a shop's recipes that its settings do not name on the backend of `names`."""
+    deployed = settings.deployed_on(names.backend)
+    return existing_campaigns(client, names, shop, [alias for alias in TRAINABLE if alias not in deployed])
 
 
 def existing_campaigns(

@@ -12,8 +12,9 @@ from typing import Literal
 
 from table_intake.wording import Text
 
+from personalization.core.names import Backend, backend_of
 from personalization.releases.held_out.trials import Result
-from personalization.shop.records.release import BASELINE, FALLBACK
+from personalization.shop.records.release import BASELINE, recipe_of
 from personalization.shop.settings.gate import FOR_USERS, OWN_METRICS, Gate
 
 Metrics = Mapping[str, float]
@@ -43,6 +44,8 @@ class Measured:
     other_events: bool = False
     """Whether it trained on other types of events than the version that it is compared with, or weighs them otherwise:
     Personalize measures a version on the events that train it."""
+    backend: Backend = "personalize"
+    """Who trained it."""
 
 
 def measure(
@@ -56,7 +59,7 @@ def measure(
         other_events: recipes whose version trained on other events than the one that it is compared with.
     """
     return {
-        alias: Measured(metrics.get(arn), metrics.get(baseline or ""), alias in other_events)
+        alias: Measured(metrics.get(arn), metrics.get(baseline or ""), alias in other_events, backend_of(arn))
         for alias, (arn, baseline) in versions.items()
     }
 
@@ -82,21 +85,19 @@ def judge_release(
 ) -> list[Judgement]:
     """Judge the new versions of a run by alias, each by its metrics and by the test on held-out time.
 
-    The engine's versions, which answer where those of Amazon Personalize do not, are judged by themselves; the test was
-    not made with them.
+    Each backend's versions are judged by themselves; the test was not made with those of the engine.
     """
-    judged = _judged(gate, _of(new, ""), _of(serving, ""), held_out)
-    of_engine = _judged(gate, _of(new, FALLBACK), _of(serving, FALLBACK), Result(outcome="notAsked"))
-    return judged + [replace(judgement, alias=FALLBACK + judgement.alias) for judgement in of_engine]
+    judged: list[Judgement] = []
+    for backend, result in (("personalize", held_out), ("engine", Result(outcome="notAsked"))):
+        aliases = {recipe_of(alias): alias for alias, figures in new.items() if figures.backend == backend}
+        judgements = _judged(gate, _by_recipe(new, aliases), _by_recipe(serving, aliases), result)
+        judged += [replace(judgement, alias=aliases[judgement.alias]) for judgement in judgements]
+    return judged
 
 
-def _of(measured: Mapping[str, Measured], start: str) -> dict[str, Measured]:
+def _by_recipe(measured: Mapping[str, Measured], aliases: Mapping[str, str]) -> dict[str, Measured]:
     """Return what is measured of one backend's versions, by recipe."""
-    return {
-        alias.removeprefix(start): figures
-        for alias, figures in measured.items()
-        if alias.startswith(FALLBACK) == bool(start)
-    }
+    return {recipe: measured[alias] for recipe, alias in aliases.items() if alias in measured}
 
 
 def _judged(

@@ -10,7 +10,7 @@ from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part
-from personalization.core.names import backend_of, dataset_arn, on_backend
+from personalization.core.names import backend_of, dataset_arn, is_of_engine, on_backend
 from personalization.personalize import ensure, training
 from personalization.releases import gate, probe, report, verdicts
 from personalization.releases.held_out.trials import Result
@@ -23,9 +23,9 @@ from personalization.shop.records import release_store
 from personalization.shop.records.release import (
     BASELINE,
     CANDIDATE,
-    FALLBACK,
     Judged,
     ReleaseRecord,
+    recipe_of,
     release_before,
 )
 
@@ -80,7 +80,8 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     judged = gate.judge_release(plan.gate, new, serving, request.held_out)
     ramping = None
     if plan.gate.ramp:
-        names = environment.names.on(backend_of(plan.dataset_group.arn))
+        campaigns = {recipe.alias: recipe.campaign.arn for recipe in plan.recipes}
+        names = environment.names.on(backend_of(campaigns.get(plan.gate.ramp.recipe, plan.dataset_group.arn)))
         second = names.second_campaign(plan.shop, plan.gate.ramp.recipe)
         runs = ramping_run(aws.table, table, plan.shop, plan.run, now)
         rival = compared(aws.table, table, plan.shop, plan.gate.ramp.recipe, now)
@@ -109,21 +110,20 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
 
 
 def _check_move(client: "PersonalizeClient", plan: Plan, release: ReleaseRecord) -> None:
-    """Check that a shop has what its release was trained on, where it moves or where the engine is to answer as well.
+    """Check that a shop has what its release was trained on, on each backend that is to answer, too.
 
     Raises:
         Rejected: items or users are missing.
     """
-    groups = {plan.dataset_group.arn: "the shop moves to another backend, which"}
-    if plan.fallback:
-        groups[on_backend(plan.dataset_group.arn, "engine")] = "fallback: the engine"
-    for group, which in groups.items():
+    of_shop = plan.dataset_group.arn
+    for group in [of_shop, on_backend(of_shop, "engine")] if plan.is_on_both else [of_shop]:
         if group == release.dataset_group_arn:
             continue
         missing = [kind for kind in release.datasets if not ensure.dataset(client, dataset_arn(group, kind))]
         if missing:
             kinds = " and ".join(sorted(kind.lower() for kind in missing))
-            text = f"{which} does not have its {kinds}: drop them, then interactions again"
+            which = "the engine" if is_of_engine(group) else "Amazon Personalize"
+            text = f"{which} does not have the shop's {kinds}: drop them, then interactions again"
             raise Rejected(plan.shop, text)
 
 
@@ -137,8 +137,7 @@ def _with_other_events(
     doubtful = {
         alias: pair
         for alias, pair in pairs.items()
-        if alias not in {BASELINE, FALLBACK + BASELINE}
-        and (alias in weighed or len({arn.rpartition("/")[0] for arn in pair}) > 1)
+        if recipe_of(alias) != BASELINE and (alias in weighed or len({arn.rpartition("/")[0] for arn in pair}) > 1)
     }
     return {alias for alias, pair in doubtful.items() if not training.same_events(client, *pair)}
 

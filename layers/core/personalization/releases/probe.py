@@ -25,7 +25,7 @@ from personalization.releases.report import Report, item_table
 from personalization.releases.verdicts import Target, Verdict
 from personalization.shop.plan import Plan
 from personalization.shop.records.item_table import name_column
-from personalization.shop.records.release import FALLBACK, ReleaseRecord, Served
+from personalization.shop.records.release import ReleaseRecord, Served, recipe_of
 from personalization.shop.settings.gate import Probe
 from personalization.shop.settings.recipes import FROM_ITEM, NEXT_BEST_ACTION
 
@@ -147,7 +147,7 @@ def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> Prob
         RetryLater: it does not answer.
     """
     verdict, target, bucket = request.verdict, request.target, environment.bucket
-    recipe = target.alias.removeprefix(FALLBACK)
+    recipe = recipe_of(target.alias)
     stored_sample = _stored_sample(aws.s3, bucket, verdict.shop)
     sent = questions(recipe, stored_sample, verdict.probe.requests)
     pace = Pace(environment.probe_rate * training.throughput(aws.personalize, target.campaign.arn))
@@ -190,7 +190,7 @@ def ask_serving(
             result = ask(
                 aws.runtime,
                 campaign.arn,
-                questions(alias.removeprefix(FALLBACK), sampled, plan.probe.requests),
+                questions(recipe_of(alias), sampled, plan.probe.requests),
                 name,
                 pace,
             )

@@ -13,7 +13,7 @@ from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected
 from personalization.core.messages import Part
-from personalization.core.names import backend_of, dataset_arn, on_backend
+from personalization.core.names import backend_of, dataset_arn, is_of_engine, on_backend
 from personalization.ingest import sales
 from personalization.personalize import campaigns, ensure, runtime, schemas, training
 from personalization.personalize.campaigns import METADATA, Wish
@@ -26,7 +26,7 @@ from personalization.releases.verdicts import Target
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop.plan import Made, Promoted, Resource, RunPlan, Step
 from personalization.shop.records import release_store
-from personalization.shop.records.release import FALLBACK, RECORD, ReleaseRecord, history_key, restored
+from personalization.shop.records.release import RECORD, ReleaseRecord, history_key, restored
 from personalization.shop.settings.recipes import NEXT_BEST_ACTION
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class RetireRequest(Part):
     """Delete campaigns that the settings no longer name."""
 
     step: Literal["retire"]
+    shop: str
     campaigns: tuple[Resource, ...]
 
 
@@ -127,7 +128,8 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
     actions = ensure.dataset_schema(client, "actions", dataset_arn(group, "ACTIONS")) if arn else None
     interactions = schemas.read(request.plan.dataset.arn, "interactions", request.plan.schema_.text)
     promoted_at = _time(now)
-    falls_back = any(part.alias.startswith(FALLBACK) for part in promoted)
+    engine = on_backend(group, "engine")
+    is_beside = group != engine and any(is_of_engine(part.campaign_arn) for part in promoted)
     promotion = campaigns.Promotion(
         promoted=promoted,
         at=promoted_at,
@@ -136,7 +138,7 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
         datasets={kind: dataset_arn(group, kind) for kind, schema in metadata.items() if schema},
         actions=_actions(aws, arn),
         action_tracking_id=ensure.action_tracking_id(client, group),
-        fallback_tracking_id=ensure.tracking_id(client, on_backend(group, "engine")) if falls_back else "",
+        fallback_tracking_id=ensure.tracking_id(client, engine) if is_beside else "",
         schemas=[schema for schema in (interactions, items, users, actions) if schema],
     )
     record = campaigns.record(request.plan, promotion)
@@ -165,6 +167,16 @@ def _actions(aws: Clients, arn: str | None) -> list[str]:
     return []
 
 
+def retire(aws: Clients, request: RetireRequest, environment: Environment) -> dict[str, object]:
+    """Delete campaigns that the settings no longer name, but for those that the release still has.
+
+    A recipe that moves to another backend goes on there only when its version there is approved and every user has it.
+    """
+    release = release_store.release_record(aws.table, environment.table, request.shop)
+    serving = {served.arn for served in release.campaigns.values()} if release else set()
+    return training.retire_campaigns(aws.personalize, [part for part in request.campaigns if part.arn not in serving])
+
+
 def restore(aws: Clients, request: RestoreRequest, environment: Environment, now: datetime) -> dict[str, object]:
     """Record that an earlier release serves again; return the record."""
     shop, table, restored_at = request.shop, environment.table, _time(now)
@@ -176,7 +188,7 @@ def restore(aws: Clients, request: RestoreRequest, environment: Environment, now
         previous,
         record=RECORD,
         campaigns=restored(previous, release_store.release_record(aws.table, table, shop)),
-        baseline_arn=previous.newest_baseline,
+        baseline_arn=previous.baselines.get(backend_of(previous.dataset_group_arn)),
         restored_at=restored_at,
     )
     record = campaigns.as_served(back, _serving(aws.personalize, back))

@@ -3,7 +3,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from operator import not_
 from typing import Any, Literal, Self
 
@@ -12,11 +11,12 @@ from table_intake.wording import Language, Text
 
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part, Sentence, is_none
+from personalization.core.names import Backend, backend_of
 from personalization.releases.gate import Judgement
 from personalization.releases.held_out.trials import Result
 from personalization.reports import pages
 from personalization.shop.plan import Plan, Promoted, Resource
-from personalization.shop.records.release import BASELINE, FALLBACK, ReleaseRecord, restored
+from personalization.shop.records.release import BASELINE, ReleaseRecord, recipe_of, restored
 from personalization.shop.settings.gate import Probe
 
 Outcome = Literal["promoted", "partly promoted", "refused", "rolled back"]
@@ -101,8 +101,8 @@ Compared = Mapping[str, tuple[str, str | None]]
 
 def to_compare(plan: Plan, trained: Sequence[Trained], release: ReleaseRecord | None) -> tuple[Compared, Compared]:
     """Return the versions that a run trained, and those that they would replace."""
-    baseline = partial(_new_baseline, plan, trained, release)
-    new = {version.alias: (version.solution_version_arn, baseline(version.alias)) for version in trained}
+    baselines, arns = _baselines(plan, trained, release), {part.alias: part.solution_version_arn for part in trained}
+    new = {alias: (arn, baselines.get(backend_of(arn))) for alias, arn in arns.items()}
     if release is None:
         return new, {}
     serving = release.versions.items()
@@ -248,6 +248,7 @@ def _verdict(
     deployed = [recipe.alias for recipe in plan.recipes if recipe.deployed and recipe.alias in aliases]
     recipes = {recipe.alias: recipe for recipe in plan.recipes}
     serving = release.versions if release else {}
+    baselines = _baselines(plan, trained, release)
     return Verdict(
         run=plan.run,
         shop=plan.shop,
@@ -260,7 +261,7 @@ def _verdict(
                 campaign=recipes[alias].campaign,
                 solution_version_arn=made[alias].solution_version_arn,
                 run=plan.run,
-                baseline_arn=_new_baseline(plan, trained, release, alias),
+                baseline_arn=baselines.get(backend_of(made[alias].solution_version_arn)),
                 found_from=made[alias].found_from,
                 recipe=recipes[alias].recipe_arn.rpartition("/")[2],
                 min_provisioned_tps=recipes[alias].min_provisioned_tps,
@@ -296,17 +297,14 @@ def _serving(alias: str, release: ReleaseRecord) -> Target:
     )
 
 
-def _new_baseline(plan: Plan, trained: Sequence[Trained], release: ReleaseRecord | None, alias: str) -> str | None:
-    """Return the Popularity-Count version that is the baseline of a run's version: one of the same backend.
+def _baselines(plan: Plan, trained: Sequence[Trained], release: ReleaseRecord | None) -> dict[Backend, str]:
+    """Return the Popularity-Count version of each backend that is the baseline of a run's versions there.
 
     A run that trains only some recipes on existing data takes the one that serves.
     """
-    of_engine = alias.startswith(FALLBACK)
-    wanted = FALLBACK + BASELINE if of_engine else BASELINE
-    baseline = {version.alias: version.solution_version_arn for version in trained}.get(wanted)
-    if baseline or release is None or BASELINE not in plan.serves:
-        return baseline
-    return release.fallback_baseline if of_engine else release.newest_baseline
+    new = [version.solution_version_arn for version in trained if recipe_of(version.alias) == BASELINE]
+    serving = release.baselines if release and BASELINE in plan.serves else {}
+    return {**serving, **{backend_of(version): version for version in new}}
 
 
 def _promoted(target: Target) -> Promoted:

@@ -108,6 +108,10 @@ class RecipePart(Part):
     solution_members: dict[str, Any] = Field(default={}, exclude_if=not_)
     """The members of the solution in the settings, by Personalize's names."""
 
+    def on(self, backend: Backend) -> Self:
+        """Return the same recipe on a backend."""
+        return self.replaced(solution=self.solution.on(backend), campaign=self.campaign.on(backend))
+
 
 class Joined(Part):
     """An earlier object whose rows are imported together with another's."""
@@ -312,8 +316,9 @@ class Plan(Part):
     begun_at: str = Field(default="", exclude_if=not_)
     """When this run, or the first run whose work it continues, took its drops, ISO 8601: resources created earlier do
     not belong to it, even if the names match."""
-    fallback: bool = Field(default=False, exclude_if=not_)
-    """Whether the engine imports the same files and trains as well, to answer where Amazon Personalize does not."""
+    is_on_both: bool = Field(default=False, exclude_if=not_)
+    """Whether the engine imports the same files beside Amazon Personalize: it has recipes of the shop, or answers where
+    Amazon Personalize does not."""
 
     def on(self, backend: Backend) -> Self:
         """Return the plan of the same imports on a backend, without what only Amazon Personalize has."""

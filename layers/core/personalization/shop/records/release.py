@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from personalization.core import stored
 from personalization.core.errors import Rejected
-from personalization.core.names import on_backend
+from personalization.core.names import Backend, backend_of, on_backend
 
 RECORD = "release"
 """The sort key of the record in the table of shops."""
@@ -16,7 +16,7 @@ HISTORY = "release#"
 BASELINE = "popularity-count"
 """The baseline of the other recipes; it has a campaign only if the settings name one."""
 FALLBACK = "engine/"
-"""Begins the aliases of the engine's campaigns in the release of a shop on Amazon Personalize."""
+"""Begins the aliases of the engine's campaigns that answer where Amazon Personalize's of the same recipe do not."""
 CANDIDATE = "candidate#"
 """The prefix of judged runs' sort keys; the run follows."""
 REMEDY = "remove the shop, and drop its files again"
@@ -83,7 +83,7 @@ class ReleaseRecord:
     action_tracking_id: str = ""
     """That of the dataset of action interactions; empty without one."""
     fallback_tracking_id: str = ""
-    """That of the engine, which answers where Amazon Personalize does not; empty where no engine does."""
+    """That of the engine, if it answers beside Amazon Personalize; empty where it does not."""
     hashed: tuple[str, ...] = ()
     """The columns that have hashes, USER_ID among them; empty where the shop hashes no ids."""
     withdrawn_at: str = ""
@@ -120,15 +120,12 @@ class ReleaseRecord:
         return {alias: served.solution_version_arn for alias, served in self.campaigns.items()}
 
     @property
-    def newest_baseline(self) -> str | None:
-        """The Popularity-Count version, with or without a campaign."""
-        return self.versions.get(BASELINE) or self.baseline_arn
-
-    @property
-    def fallback_baseline(self) -> str | None:
-        """The same of the engine, which answers where Amazon Personalize does not."""
-        baselines = (served.baseline_arn for alias, served in self.campaigns.items() if alias.startswith(FALLBACK))
-        return self.versions.get(FALLBACK + BASELINE) or next(filter(None, baselines), None)
+    def baselines(self) -> dict[Backend, str]:
+        """The newest Popularity-Count version of each backend, with or without a campaign."""
+        served = [version for alias, version in self.versions.items() if recipe_of(alias) == BASELINE]
+        others = [self.baseline_arn, *(campaign.baseline_arn for campaign in self.campaigns.values())]
+        newest_last = [version for version in reversed([*served, *others]) if version]
+        return {backend_of(version): version for version in newest_last}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +222,7 @@ class Release:
     action_tracking_id: str = ""
     """That of the dataset of action interactions; empty where the shop has none."""
     fallback_tracking_id: str = ""
-    """That of the engine, which answers where Amazon Personalize does not; empty where no engine does."""
+    """That of the engine, if it answers beside Amazon Personalize; empty where it does not."""
 
     def recommender_arn(self, name: str) -> str:
         """Return the ARN of one of the shop's recommenders, whether or not it exists."""
@@ -239,6 +236,16 @@ class Release:
         """Return the ARNs of the datasets of a kind on all backends that answer for the shop."""
         arn = self.dataset_arn(kind)
         return (arn, on_backend(arn, "engine")) if self.fallback_tracking_id else (arn,)
+
+
+def on(recipe: str, backend: Backend) -> str:
+    """Return the alias of a recipe on another backend than its own."""
+    return f"{backend}/{recipe}"
+
+
+def recipe_of(alias: str) -> str:
+    """Return the recipe of an alias, whichever its backend."""
+    return alias.rpartition("/")[2]
 
 
 def taken(judged: Judged, releases: Iterable[ReleaseRecord]) -> dict[str, str]:

@@ -164,18 +164,22 @@ def estimate(prices: Prices, size: int, interactions: int, recipes: Sequence[Bil
         interactions: the whole history, which every training reads; 0 if nothing is trained.
     """
     trained = recipes if interactions else ()
-    if any(recipe.engine for recipe in recipes):
-        return _estimate_engine(prices, interactions, trained)
+    # An import of the engine takes a fraction of a cent.
+    imports = not recipes or any(not recipe.engine for recipe in recipes)
+    service = [recipe for recipe in trained if not recipe.engine]
+    of_engine = [recipe for recipe in trained if recipe.engine]
+    seconds = sum(gigabyte_seconds(recipe.alias, interactions) * (1 + recipe.trials) for recipe in of_engine)
     # Small trainings consist of start and end only, and take a quarter of an hour.
     each_hours = max(0.25, prices.training_hours_per_million * interactions / 1e6)
-    hours = each_hours * sum(1 + recipe.trials for recipe in trained if recipe.generation == "v1")
+    hours = each_hours * sum(1 + recipe.trials for recipe in service if recipe.generation == "v1")
     by_interactions = prices.thousand_interactions_v2 * interactions / 1_000
     return Estimate(
-        import_dollars=prices.import_gigabyte * size / 1e9,
+        import_dollars=prices.import_gigabyte * size / 1e9 if imports else 0.0,
         interactions=interactions,
         training_hours=hours,
         training_dollars=prices.training_hour * hours
-        + by_interactions * sum(recipe.generation == "v2" for recipe in trained),
+        + by_interactions * sum(recipe.generation == "v2" for recipe in service)
+        + prices.gigabyte_second * seconds,
         campaign_months=tuple(
             (recipe.alias, campaign_month(prices, recipe)) for recipe in trained if recipe.tps is not None
         ),
@@ -202,18 +206,6 @@ def estimate_lists(prices: Prices, lists: int, backend: Backend = "personalize")
     of_engine = backend == "engine"
     thousand = prices.thousand_engine_batch_lists if of_engine else prices.thousand_batch_recommendations
     return BatchEstimate(lists, thousand * lists / 1_000, 0.0)
-
-
-def _estimate_engine(prices: Prices, interactions: int, trained: Sequence[Billed]) -> Estimate:
-    """Estimate a run of the engine; an import takes a fraction of a cent."""
-    seconds = sum(gigabyte_seconds(recipe.alias, interactions) * (1 + recipe.trials) for recipe in trained)
-    return Estimate(
-        import_dollars=0.0,
-        interactions=interactions,
-        training_hours=0.0,
-        training_dollars=prices.gigabyte_second * seconds,
-        campaign_months=tuple((recipe.alias, 0.0) for recipe in trained if recipe.tps is not None),
-    )
 
 
 def estimate_segments(

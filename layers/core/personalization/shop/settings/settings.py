@@ -4,7 +4,7 @@
 import hashlib
 import json
 from collections.abc import Container, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from operator import eq, not_
 from typing import Annotated, Any, Literal, get_args
 
@@ -17,7 +17,7 @@ from personalization.core.errors import Rejected
 from personalization.core.messages import is_none
 from personalization.core.names import Backend
 from personalization.shop.filters import NOT_PURCHASED
-from personalization.shop.records.release import BASELINE, FALLBACK
+from personalization.shop.records.release import BASELINE, FALLBACK, on, recipe_of
 from personalization.shop.settings import (
     actions,
     backend,
@@ -30,11 +30,12 @@ from personalization.shop.settings import (
     training,
 )
 from personalization.shop.settings.attribution import MetricAttribution
+from personalization.shop.settings.backend import Recipe, RecipeOn
 from personalization.shop.settings.batch import Batch
 from personalization.shop.settings.campaigns import CAMPAIGN_QUOTA, CampaignSettings, mapping, switched_off
 from personalization.shop.settings.cron import Every
 from personalization.shop.settings.diversity import USUAL, Diversity
-from personalization.shop.settings.gate import Gate, Probe
+from personalization.shop.settings.gate import OWN_METRICS, Gate, Probe
 from personalization.shop.settings.likelihood import Likelihood
 from personalization.shop.settings.lists import USUAL_LISTS, Lists
 from personalization.shop.settings.placements import Placements
@@ -96,8 +97,8 @@ class ShopSettings(TableSettings, BaseModel):
     fallback: Annotated[Literal["engine"] | None, Field(exclude_if=is_none)] = None
     """Who answers first where Amazon Personalize does not: the engine, which then trains as well. By default earlier
     answers and popular items do."""
-    recipes: Annotated[tuple[RecipeAlias, ...], Field(min_length=1)] = RECIPES
-    """The trained recipes; see `deployed`."""
+    recipes: Annotated[tuple[Recipe, ...], Field(min_length=1)] = RECIPES
+    """The trained recipes: names, or a name and a backend of its own; see `trained` and `deployed`."""
     filters: dict[FilterName, Annotated[str, StringConstraints(min_length=1, max_length=2500)]] = {
         "not-purchased": NOT_PURCHASED
     }
@@ -150,27 +151,78 @@ class ShopSettings(TableSettings, BaseModel):
 
     @field_validator("recipes")
     @classmethod
-    def _each_once(cls, recipes: tuple[RecipeAlias, ...]) -> tuple[RecipeAlias, ...]:
-        return tuple(dict.fromkeys(recipes))
+    def _each_once(cls, recipes: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
+        different = tuple(dict.fromkeys(recipes))
+        names = {entry.name if isinstance(entry, RecipeOn) else entry for entry in different}
+        if len(names) < len(different):
+            raise ValueError(Text("settings.recipe-twice", "name a recipe once, with or without a backend of its own"))
+        return different
+
+    @cached_property
+    def backends(self) -> dict[RecipeAlias, Backend]:
+        """Who trains each recipe, and answers with it."""
+        chosen: dict[RecipeAlias, Backend] = {}
+        for entry in self.recipes:
+            if isinstance(entry, RecipeOn):
+                chosen[entry.name] = entry.backend
+            else:
+                chosen[entry] = self.backend
+        return chosen
 
     @property
+    def trained(self) -> tuple[RecipeAlias, ...]:
+        """The recipes that the shop trains."""
+        return tuple(self.backends)
+
+    @property
+    def home(self) -> Backend:
+        """Whose all of the shop's is but its recipes: Amazon Personalize's, unless the engine has all recipes."""
+        return "engine" if set(self.backends.values()) == {"engine"} else "personalize"
+
+    @property
+    def is_on_both(self) -> bool:
+        """Whether the engine imports and trains beside Amazon Personalize."""
+        return self.home == "personalize" and (bool(self.fallback) or "engine" in self.backends.values())
+
+    @cached_property
     def deployed(self) -> tuple[RecipeAlias, ...]:
         """The recipes with a campaign: all but the baseline, unless it is named for one or trained alone."""
-        return _deployed(self.recipes, self.campaigns) if self.deploy else ()
+        return _deployed(self.trained, self.campaigns) if self.deploy else ()
 
-    @property
+    def trained_on(self, of_backend: Backend) -> tuple[RecipeAlias, ...]:
+        """Return the recipes of a backend."""
+        return tuple(alias for alias, its in self.backends.items() if its == of_backend)
+
+    def deployed_on(self, of_backend: Backend) -> tuple[RecipeAlias, ...]:
+        """Return the recipes of a backend that have a campaign."""
+        return tuple(alias for alias in self.trained_on(of_backend) if alias in self.deployed)
+
+    @cached_property
     def fallback_aliases(self) -> tuple[str, ...]:
-        """The recipes that the engine trains, to answer where Amazon Personalize does not, by their aliases there."""
-        named = (alias for alias in self.recipes if alias != NEXT_BEST_ACTION)
-        return tuple(FALLBACK + alias for alias in named) if self.fallback else ()
+        """The recipes that the engine trains, to answer where Amazon Personalize does not, by their aliases there.
 
-    @property
+        A recipe that is on the engine needs no other.
+        """
+        service = (alias for alias in self.trained_on("personalize") if alias != NEXT_BEST_ACTION)
+        return tuple(on(alias, "engine") for alias in service) if self.fallback else ()
+
+    @cached_property
+    def further_aliases(self) -> tuple[str, ...]:
+        """The recipes that train on the other backend than their own as well, by their aliases there: for a fallback,
+        or as the baseline of the recipes of that backend."""
+        if BASELINE not in self.backends:
+            return self.fallback_aliases
+        other: Backend = "personalize" if self.backends[BASELINE] == "engine" else "engine"
+        baseline = [on(BASELINE, other)] if {*self.trained_on(other)} - {*OWN_METRICS} else []
+        return tuple(dict.fromkeys((*self.fallback_aliases, *baseline)))
+
+    @cached_property
     def campaign_aliases(self) -> tuple[str, ...]:
         """The aliases of all campaigns of the shop, on both backends."""
-        of_engine = (alias for alias in self.fallback_aliases if alias.removeprefix(FALLBACK) in self.deployed)
-        return (*self.deployed, *of_engine)
+        return (*self.deployed, *(alias for alias in self.fallback_aliases if recipe_of(alias) in self.deployed))
 
     def billed(self, alias: RecipeAlias) -> Billed:
+        """Return what determines the cost of a recipe on its backend."""
         second = self.generation == "v2" and alias in SECOND_GENERATION
         campaign = self.campaigns.get(alias, CampaignSettings())
         tps = (campaign.min_provisioned_tps or 1) if alias in self.deployed else None
@@ -181,8 +233,16 @@ class ShopSettings(TableSettings, BaseModel):
             tps=tps,
             metadata=bool(campaign.metadata) and alias != SEMANTIC,
             trials=int(hpo["hpoResourceConfig"]["maxNumberOfTrainingJobs"]) if hpo else 0,
-            engine=self.backend == "engine",
+            engine=self.backends.get(alias, self.backend) == "engine",
         )
+
+    @property
+    def billed_trainings(self) -> tuple[Billed, ...]:
+        """What determines the cost of a run's trainings without a fallback's: of each recipe on its backend, and of a
+        baseline that the other backend needs."""
+        further = [alias for alias in self.further_aliases if alias not in self.fallback_aliases]
+        baselines = [Billed(alias=BASELINE, tps=None, engine=alias.startswith(FALLBACK)) for alias in further]
+        return (*(self.billed(alias) for alias in self.trained), *baselines)
 
     @property
     def weights(self) -> dict[str, EventSettings]:
@@ -198,7 +258,7 @@ class ShopSettings(TableSettings, BaseModel):
 
     def solutions(self) -> dict[RecipeAlias, dict[str, Any]]:
         """Return these members for each of the shop's recipes."""
-        return {alias: self.solution_members(alias) for alias in self.recipes}
+        return {alias: self.solution_members(alias) for alias in self.trained}
 
     @property
     def digest(self) -> str:
@@ -269,15 +329,15 @@ def parse(key: str, text: str) -> ShopSettings:
         problems += explain(error, ShopSettings)
     # All errors are reported at once, so that one corrected drop suffices: these may have any shape.
     given = mapping(document)
-    named, expressions = given.get("recipes"), given.get("filters")
-    recipes = [str(name) for name in named] if isinstance(named, list) else list(RECIPES)
+    expressions = given.get("filters")
+    recipes = [*backend.given_backends(given)]
     filters = expressions if isinstance(expressions, dict) else {"not-purchased": NOT_PURCHASED}
     problems += gate.find_errors(given, recipes) + _schedule_errors(given, recipes)
     problems += placements.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
     problems += recommenders.find_errors(given) + campaigns.find_errors(given, recipes)
     problems += actions.find_errors(given, recipes) + _quota_errors(given, recipes)
     problems += training.find_errors(given, recipes) + lists.find_errors(given, recipes)
-    problems += backend.find_errors(given, recipes)
+    problems += backend.find_errors(given)
     problems += batch.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
     if problems:
         raise Rejected(key, _said(Text.joined("; ", problems), given.get("language")))
@@ -303,7 +363,11 @@ def _deployed(recipes: Sequence[RecipeAlias], campaigns: Container[str]) -> tupl
 def _quota_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[Text]:
     """Return whether the settings ask for more campaigns than Personalize allows; `recipes` are trained."""
     quota = settings.get("most_campaigns", CAMPAIGN_QUOTA)
+    backends = backend.given_backends(settings)
+    # The engine allows as many campaigns as there are recipes; where it has all of them, none is Personalize's.
+    service = backend.home(backends.values())
     named = _deployed([alias for alias in TRAINABLE if alias in recipes], mapping(settings.get("campaigns")))
+    named = tuple(alias for alias in named if backends[alias] == service)
     if switched_off(settings.get("deploy")) or not isinstance(quota, int):
         return []
     ramped = gate.ramped(mapping(settings.get("gate")).get("ramp"))
