@@ -99,6 +99,19 @@ def test_a_rollback_returns_to_amazon_personalize(laptop: Laptop, moved: Move) -
     until(lambda: bool(similar(laptop)), "a campaign answers")
 
 
+@pytest.mark.nightly
+def test_a_shop_may_switch_every_day(laptop: Laptop, moved: Move) -> None:
+    assert moved.run.status == "SUCCEEDED"
+    # Sixty users are too few for a judgement of each day; test_releases has those.
+    settings = f"{SETTINGS}gate: {{enabled: false}}\n"
+    for day, chosen in enumerate(("engine", "personalize") * 2):
+        assert laptop.put(f"drops/{SHOP}/settings.yaml", f"backend: {chosen}\n{settings}").status == "SUCCEEDED"
+        run = laptop.drop(SHOP, "interactions", retail.interactions(events_each=26 + day))
+        assert run.output.get("outcome") == "promoted", run.reason or run.output.get("reason")
+        assert backend(laptop) == chosen
+        until(lambda: bool(similar(laptop)), "a campaign answers")
+
+
 def test_a_deletion_after_a_move_reaches_both_backends(laptop: Laptop, moved: Move) -> None:
     assert moved.run.status == "SUCCEEDED"
     shop = Shop(SHOP, laptop, (moved.run,))
