@@ -10,7 +10,7 @@ import pytest
 from personalization.batch.plan import Job
 from personalization.core import environment
 from personalization.core.aws import clients
-from personalization.core.errors import Rejected, RetryLater
+from personalization.core.errors import Missing, Rejected, RetryLater
 from personalization.engine import backend, batches
 from personalization.engine.live import LiveTable
 from personalization.shop.plan import Resource
@@ -231,3 +231,20 @@ def test_no_segment_has_a_user_who_was_erased_since_the_training(shop: "Personal
     )
     segment = segmented(shop, version, "after")
     assert segment == others
+
+
+def test_records_of_jobs_go_with_their_dataset_group(shop: "PersonalizeClient", popular: str) -> None:
+    arn = shop.create_batch_inference_job(**job_of("last", popular, {"userId": "u1"}))["batchInferenceJobArn"]
+    for solution in shop.list_solutions(datasetGroupArn=GROUP)["solutions"]:
+        for campaign in shop.list_campaigns(solutionArn=solution["solutionArn"])["campaigns"]:
+            shop.delete_campaign(campaignArn=campaign["campaignArn"])
+        shop.delete_solution(solutionArn=solution["solutionArn"])
+    for chosen in shop.list_filters(datasetGroupArn=GROUP)["Filters"]:
+        shop.delete_filter(filterArn=chosen["filterArn"])
+    for tracker in shop.list_event_trackers(datasetGroupArn=GROUP)["eventTrackers"]:
+        shop.delete_event_tracker(eventTrackerArn=tracker["eventTrackerArn"])
+    for dataset in shop.list_datasets(datasetGroupArn=GROUP)["datasets"]:
+        shop.delete_dataset(datasetArn=dataset["datasetArn"])
+    shop.delete_dataset_group(datasetGroupArn=GROUP)
+    with pytest.raises(Missing):
+        shop.describe_batch_inference_job(batchInferenceJobArn=arn)
