@@ -74,7 +74,7 @@ placements: {alike: {recipe: semantic-similarity, limit: 4}}
 probe: {latency_ms: 60000}
 """
 JOBS = "batch: {alike: {recipe: semantic-similarity, items: 3}}\n"
-"""What only Amazon Personalize has."""
+"""What is tried on Amazon Personalize alone."""
 USES = {"garden": "for roses, beds and lawns outside", "kitchen": "for pans, plates and cooking at the stove"}
 
 
