@@ -164,7 +164,7 @@ def test_jobs_of_a_shop_with_the_engine_as_its_fallback_stay_on_amazon_personali
     serving = Served(arn="arn:c", solution_version_arn="arn:aws:personalize:serving", run="run-1", recipe="r")
     release = replace(released("run-1", **{"user-personalization": serving}), dataset_group_arn=group)
     beside = judged_run("run-1", "1", ())
-    beside = replace(beside, versions=dict.fromkeys(beside.versions, f"{engine}:solution/x/1"))
+    beside = replace(beside, versions={f"engine/{alias}": f"{engine}:solution/x/1" for alias in beside.versions})
     facts = Facts(
         release=release,
         trained=batch.trained_versions(release, [], [beside]),
@@ -172,13 +172,36 @@ def test_jobs_of_a_shop_with_the_engine_as_its_fallback_stay_on_amazon_personali
         items=True,
         settings=settings,
     )
-    assert facts.trained == {"user-personalization": "arn:aws:personalize:serving"}
+    assert facts.trained["user-personalization"] == "arn:aws:personalize:serving"
     request = PlanRequest(step="plan", shop="demo", run="r")
     made = batch.plan(
         Names(prefix="retail", region="eu-west-1", account="123456789012"), "bucket", request, settings.batch, facts
     )
     assert {job.name for job in made.jobs} == {"mail", "fans"}
     assert "arn:aws:engine" not in json.dumps(made.as_json())
+
+
+def test_a_recipe_on_the_engine_needs_no_campaign_for_a_job_of_a_shop_on_both_backends() -> None:
+    text = "recipes: [user-personalization, {name: similar-items, backend: engine}]\ndeploy: false\n"
+    settings = parse_settings("s.yaml", f"{text}batch: {{alike: {{recipe: similar-items, filter: not-purchased}}}}\n")
+    version = "arn:aws:engine:eu-west-1:123456789012:solution/retail-demo-similar-items/1"
+    trained = replace(judged_run("run-1", "1", ()), versions={"similar-items": version})
+    group = "arn:aws:personalize:eu-west-1:123456789012:dataset-group/retail-demo"
+    release = replace(released("run-1"), dataset_group_arn=group, filters=("not-purchased",))
+    facts = Facts(
+        release=release,
+        trained=batch.trained_versions(release, [], [trained]),
+        schema=Schema("interactions", (Column("USER_ID"), Column("ITEM_ID"), Column("TIMESTAMP", "long"))),
+        items=True,
+        settings=settings,
+    )
+    names, request = (
+        Names(prefix="retail", region="eu-west-1", account="123456789012"),
+        PlanRequest(step="plan", shop="demo", run="r"),
+    )
+    (job,) = batch.plan(names, "bucket", request, settings.batch, facts).jobs
+    assert not job.refused
+    assert {arn.split(":")[2] for arn in (job.solution_version_arn, job.resource.arn, job.filter_arn)} == {"engine"}
 
 
 @given(

@@ -190,8 +190,6 @@ def trained_versions(
 ) -> dict[str, str]:
     """Return the newest promoted solution version of each recipe: those that serve, then those without a campaign.
 
-    Those of another backend than the release's do not count.
-
     Args:
         release: the serving release.
         earlier: other releases that were not withdrawn.
@@ -200,9 +198,7 @@ def trained_versions(
     versions_taken: dict[str, str] = {}
     for candidate in sorted(candidates, key=lambda judged: judged.judged_at):
         versions_taken |= taken(candidate, (*earlier, release))
-    backend = backend_of(release.dataset_group_arn)
-    of_backend = {alias: arn for alias, arn in versions_taken.items() if backend_of(arn) == backend}
-    return of_backend | release.versions
+    return versions_taken | release.versions
 
 
 def plan(names: Names, bucket: str, request: PlanRequest, jobs: Mapping[str, BatchJob], facts: Facts) -> Planned:
@@ -265,9 +261,7 @@ def _answered_by(job: Job, version: str) -> Job:
 def _training(names: Names, bucket: str, shop: str, alias: str, facts: Facts) -> Training:
     """Return the training of a segment recipe: once for each release, whichever jobs ask."""
     lineage = imports.Lineage(facts.release.run)
-    whole = facts.settings.model_copy(
-        update={"batch": {}, "recommenders": {}, "placements": {}, "backend": names.backend}
-    )
+    whole = facts.settings.model_copy(update={"batch": {}, "recommenders": {}, "placements": {}})
     planned = retraining.plan(
         names, bucket, Retraining(shop=shop), lineage=lineage, settings=whole, schema=facts.schema
     )
