@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -384,17 +385,19 @@ def test_only_a_full_disk_forgets_another_campaign(
         here.answering(campaign, 9.0)
 
 
-@pytest.mark.parametrize("is_baseline", [False, True])
+@pytest.mark.parametrize("role", ["served", "baseline", "baseline-beside"])
 def test_models_of_old_versions_go_but_for_those_that_a_release_can_return_to(
-    shop: "PersonalizeClient", monkeypatch: pytest.MonkeyPatch, *, is_baseline: bool
+    shop: "PersonalizeClient", monkeypatch: pytest.MonkeyPatch, role: str
 ) -> None:
     monkeypatch.setattr("personalization.engine.training.VERSIONS", 1)
-    names = [f"{name}-{is_baseline}" for name in ("returned-to", "second", "third")]
+    names = [f"{name}-{role}" for name in ("returned-to", "second", "third")]
     first = trained(shop, "popularity-count", names[0])
     arn, date = f"{ARN}:campaign/retail-engine-popular", "2026-11-30T00:00:00+00:00"
     # The baseline of what the engine answers in the place of Amazon Personalize has no campaign.
-    alias, version = (f"{FALLBACK}similar-items", f"{arn}/other") if is_baseline else ("popularity-count", first)
+    alias, version = ("popularity-count", first) if role == "served" else (f"{FALLBACK}similar-items", f"{arn}/other")
     served = Served(arn=arn, solution_version_arn=version, run="r1", recipe="any", baseline_arn=first)
+    # A popularity that serves may be another than that of the recipes' imports.
+    popular = {"popularity-count": replace(served, solution_version_arn=f"{arn}/popular", baseline_arn=None)}
     release = ReleaseRecord(
         shop="engine",
         record=f"{HISTORY}{date}",
@@ -403,7 +406,7 @@ def test_models_of_old_versions_go_but_for_those_that_a_release_can_return_to(
         promoted_by="r1",
         tracking_id="engine:retail-engine",
         dataset_group_arn=GROUP,
-        campaigns={alias: served},
+        campaigns={alias: served, **(popular if role == "baseline-beside" else {})},
     )
     release_store.put(clients.dynamodb(), environment.table(), release.as_record())
     second, third = (trained(shop, "popularity-count", name) for name in names[1:])

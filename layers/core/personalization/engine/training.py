@@ -134,7 +134,8 @@ def _of_releases(account: Account, group: str) -> set[str]:
     served = [served for release in releases for served in release.campaigns.values()]
     judged = release_store.judged_runs(client, table, shop)
     return {
-        *(version for release in releases for version in release.baselines.values()),
+        *(release.baseline_arn for release in releases if release.baseline_arn),
+        *(campaign.baseline_arn for campaign in served if campaign.baseline_arn),
         *(campaign.solution_version_arn for campaign in served),
         *(version for run in judged for version in run.versions.values()),
     }
