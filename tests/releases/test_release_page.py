@@ -53,6 +53,13 @@ def test_the_run_s_other_pages_are_linked_in_words() -> None:
     assert '<a href="likelihood.html">likelihood</a>' in text
 
 
+@pytest.mark.parametrize("backend", ["engine", "personalize"])
+def test_a_recipe_on_another_backend_than_its_own_has_its_name(backend: str) -> None:
+    alias = f"{backend}/popularity-count"
+    text = page(with_lists({**JUDGED, "recipes": [{**RECIPE, "alias": alias}]}, {}))
+    assert f"Popular items <small>{alias}</small>" in text
+
+
 @pytest.mark.parametrize("after", [{}, AFTER])
 def test_the_page_is_whole_and_needs_nothing_else(after: dict[str, Any]) -> None:
     text = page(with_lists(JUDGED, after))
