@@ -810,3 +810,19 @@ def test_other_ids_than_those_of_the_last_items_are_noticed(drop: Drop) -> None:
     last = {"last": {"key": ITEMS, "run": first["run"]}, "ids": {"items": [first["run"]]}}
     event = {**drop(ITEMS, items("0")), "run": "run-2", **last}
     assert "looks wrong: of its 200 items only 0 are among the 200 before" in str(handler(event, None)["notes"])
+
+
+def test_each_recipe_is_planned_on_its_backend_with_a_baseline_there(drop: Drop) -> None:
+    drop(
+        "drops/demo/settings.yaml",
+        "recipes: [user-personalization, {name: similar-items, backend: engine}, popularity-count]\n",
+    )
+    plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
+    assert (plan.is_on_both, plan.engine, plan.dataset_group.arn.split(":")[2]) == (True, False, "personalize")
+    assert [(part.alias, part.solution.arn.split(":")[2], part.deployed) for part in plan.recipes] == [
+        ("user-personalization", "personalize", True),
+        ("similar-items", "engine", True),
+        ("popularity-count", "personalize", False),
+        ("engine/popularity-count", "engine", False),
+    ]
+    assert plan.deploys == ("user-personalization", "similar-items")
