@@ -13,6 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from personalization.core.errors import PersonalizationError
+from personalization.core.names import is_of_engine
 from personalization.shop.records import item_table
 from personalization.shop.records.item_table import ShownItems
 from personalization.shop.settings import settings_file
@@ -115,9 +116,17 @@ class People:
         if not campaigns:
             text = "{shop} has no release yet: drop its files, and look here when a run has promoted one"
             raise MissingError(Text("watch.no-release", text, shop=shop))
-        personal = next((alias for alias in campaigns if "personalization" in alias), next(iter(campaigns)))
+        # A campaign of the engine's backend is none of the service that is asked here.
+        served = {alias: arn for alias, row in campaigns.items() if not is_of_engine(arn := str(row["arn"]))}
+        if not served:
+            text = (
+                "{shop} answers from the engine in its own functions, which tell this page of no customers and items: "
+                "its runs, lists and experiments are here, and the API answers as ever"
+            )
+            raise MissingError(Text("watch.own-engine", text, shop=shop))
+        personal = next((alias for alias in served if "personalization" in alias), next(iter(served)))
         state = self._client.state
-        body = json.dumps({"source": str(campaigns[personal]["arn"]), **question}).encode()
+        body = json.dumps({"source": served[personal], **question}).encode()
         address = f"{state.engine}/_page/why"
         request = AWSRequest("POST", address, {"Content-Type": "application/json"}, body)
         SigV4Auth(Credentials(state.access_key, state.secret_key), "personalize", REGION).add_auth(request)

@@ -60,6 +60,8 @@ def test_addresses_and_hashes_are_answered_alike_and_a_page_gets_the_hash(hashin
 
     if hashing.backend == "personalize":
         watched(hashing, address, hashed)
+    else:
+        assert "in its own functions" in page(hashing, f"users/{address}")["detail"]
     for line in (("recommend", SHOP, address), ("runs", SHOP)):
         hashing.command_json(*line)
 
