@@ -13,7 +13,7 @@ from personalize_local.recipes.common.rows import Rows
 from personalize_local.recipes.common.topk import Scored
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.popularity.model import GroupPopularity
-from personalize_local.recipes.popularity.training import Timeline, at_the_end, fit_shares
+from personalize_local.recipes.popularity.training import Timeline, at_the_end, fit_ranker, fit_shares
 from personalize_local.recipes.training import train
 
 from engine.tests.planted import Row, snapshot
@@ -182,6 +182,16 @@ def test_what_sold_in_the_same_weeks_a_year_ago_sells_again() -> None:
     assert popularity.strangers[-1] > 0.2
     assert {0, 1} <= {*np.argsort(-popularity.base([]))[:6].tolist()}
     assert GroupPopularity.from_arrays(popularity.arrays()).base([]).sum() == pytest.approx(1.0)
+
+
+def test_a_large_shop_without_anybody_new_for_long_is_counted_without_trees() -> None:
+    """Of many interactions the newest two million are counted, and none of them is anybody's first."""
+    people, events = 100, 26_000
+    users, times = np.repeat(np.arange(people), events), np.tile(np.arange(events) * 60, people)
+    rows = Rows(users, times // 60 % 7, times, np.ones(len(times)), np.arange(len(times)), 7)
+    nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    line = Timeline(rows, nothing, np.zeros((0, 2), np.int64), 0)
+    assert fit_ranker(line, 7, np.zeros(7), fit_shares(line, 7, np.zeros(7))) is None
 
 
 def test_values_that_say_different_things_are_multiplied_where_newcomers_took_so() -> None:

@@ -60,8 +60,10 @@ def lists(laptop: Laptop) -> list[dict[str, Any]]:
 
 
 def items_of(answers: list[dict[str, Any]]) -> list[list[tuple[str, Any, Any]]]:
-    """What a user sees of the answers."""
-    return [[(item["itemId"], item.get("score"), item.get("metadata")) for item in body["items"]] for body in answers]
+    """What a user sees of the answers; where promoted items stand is drawn anew for each."""
+    seen = [[(item["itemId"], item.get("score"), item.get("metadata")) for item in body["items"]] for body in answers]
+    drawn = ["pushed" in question for _, question, _ in QUESTIONS]
+    return [sorted(items, key=str) if is_drawn else items for items, is_drawn in zip(seen, drawn, strict=True)]
 
 
 def sources(body: dict[str, Any]) -> set[str]:
@@ -119,6 +121,23 @@ def test_the_engine_answers_where_amazon_personalize_does_not(laptop: Laptop) ->
             assert sources(ranked) == {"engine"}
     finally:
         door.clear()
+
+
+def test_a_fallback_that_cannot_be_trained_keeps_no_release_back(laptop: Laptop) -> None:
+    """The table of the engine's interactions is gone from the bucket."""
+    before = release(laptop)["campaigns"]
+    listed = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix="engine/")["Contents"]
+    tables = [entry["Key"] for entry in listed if f"{SHOP}/tables/INTERACTIONS/" in entry["Key"]]
+    assert tables
+    for key in tables:
+        laptop.s3.delete_object(Bucket=laptop.bucket, Key=key)
+    run = laptop.ended(laptop.client.runs.start(SHOP, "retrain").arn)
+    assert (run.status, run.output["outcome"]) == ("SUCCEEDED", "promoted"), run.reason
+    after = release(laptop)["campaigns"]
+    changed = {alias for alias, served in after.items() if served != before[alias]}
+    assert (set(after), changed) == (set(before), {alias for alias in before if "/" not in alias})
+    assert laptop.command_json("rollback", SHOP)["output"]["outcome"] == "rolled back"
+    assert release(laptop)["campaigns"] == before
 
 
 def test_a_rollback_leaves_amazon_personalize_alone(laptop: Laptop) -> None:

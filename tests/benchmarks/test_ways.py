@@ -11,7 +11,7 @@ WAYS = {
     "record_events": (Way(13, 35), Way(0, 0)),
     "purchase_likelihood": (Way(19, 53), Way(0, 0)),
     "validate_drop": (Way(30, 174), Way(24, 129)),
-    "judge_release": (Way(20, 76), Way(2, 3)),
+    "judge_release": (Way(20, 78), Way(2, 3)),
     "claim_drop": (Way(12, 38), Way(0, 0)),
     "import_data": (Way(10, 17), Way(0, 0)),
 }

@@ -324,6 +324,22 @@ def test_a_run_of_one_recipe_leaves_the_others_serving(personalize: FakePersonal
     assert [target["baselineArn"] for target in verdict["targets"]] == [f"{ARN}:solution/x/1f2e3d4c"]
 
 
+def test_a_fallback_that_was_not_trained_whole_stays_as_it_was(personalize: FakePersonalize) -> None:
+    event = load("judge_release_judge")
+    (recipe, *_), (version, *_) = event["plan"]["recipes"], event["trained"]
+    spare = [recipe | {"alias": f"engine/{alias}", "isSpare": True} for alias in ALIASES[:2]]
+    event["plan"]["recipes"] = [recipe, *spare]
+    event["trained"] = [version, version | {"alias": spare[0]["alias"]}]
+    event["untrained"] = [{"alias": spare[1]["alias"], "reason": "there is no memory"}]
+    measures(personalize, 0.3)
+    verdict: Any = handler(event, None)
+    assert (verdict["outcome"], [target["alias"] for target in verdict["targets"]]) == ("promoted", [recipe["alias"]])
+    assert [note for note in verdict["notes"] if "there is no memory" in note] == [
+        "the fallback has no new versions, since the engine's training of personalized-ranking failed: "
+        "there is no memory"
+    ]
+
+
 def test_a_version_that_was_there_before_the_run_is_told_and_passed_on(personalize: FakePersonalize) -> None:
     event = load("judge_release_judge")
     for recipe in event["trained"]:

@@ -7,7 +7,7 @@ import re
 import pytest
 from statelint.linter import Linter
 
-from tests.statemachines.machine import MACHINES, Scope, State, evaluate, every_scope, scopes, successors
+from tests.statemachines.machine import MACHINES, Scope, State, chosen, evaluate, every_scope, scopes, successors
 
 SCOPES = pytest.mark.parametrize("scope", every_scope().values(), ids=every_scope())
 FOR_EACH_MACHINE = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
@@ -43,6 +43,8 @@ def test_a_task_or_map_that_fails_ends_in_fail(scope: Scope) -> None:
         # import hands its failure on to a run that lets the others come to their end.
         fine = {"Is a file refused?", "Report the result", "Announce what came of the run", "The import failed"}
         fine |= {"Start the fit", "Do batch jobs follow?", "Note why it failed"}
+        # A fallback that cannot be trained keeps no release back.
+        fine |= {"May the release do without it?"}
         fine |= {"The job failed", "Announce the failure", "The check failed"}
         for caught in {catcher["Next"] for catcher in state.get("Catch", [])} - fine:
             ends = {end for end in spread(graph, {caught}) if not graph[end]}
@@ -129,3 +131,28 @@ def test_statelint_finds_nothing(machine: State) -> None:
         if "Label" not in problem and "ReaderConfig" not in problem
     ]
     assert problems == []
+
+
+def test_a_release_does_without_a_fallback_that_cannot_be_trained() -> None:
+    every = MACHINES["retrain"]["States"]["Train each recipe"]
+    states, error = every["ItemProcessor"]["States"], {"Error": "States.TaskFailed", "Cause": "there is no memory"}
+    (rule,) = states["Train the recipe"]["Catch"]
+
+    def after(recipe: State) -> State:
+        """What comes of a recipe whose training fails."""
+        handed = evaluate(rule["Output"], {"input": recipe, "errorOutput": error})
+        name = chosen(states[rule["Next"]], handed)
+        outcome = {
+            key: evaluate(states[name][key], {"input": handed}) for key in ("Error", "Cause") if key in states[name]
+        }
+        return outcome or {key: handed[key] for key in ("alias", "failure")}
+
+    assert after({"alias": "similar-items", "campaign": {"name": "c"}}) == error
+    spare = after({"alias": "engine/similar-items", "isSpare": True})
+    assert spare == {"alias": "engine/similar-items", "failure": error}
+    trained = {"alias": "similar-items", "solutionVersionArn": "arn:v", "foundFrom": "", "notes": []}
+    assert evaluate(every["Assign"], {"result": [trained, spare]}) == {
+        "trained": [trained],
+        "untrained": [{"alias": "engine/similar-items", "reason": "there is no memory"}],
+    }
+    assert evaluate(every["Assign"], {"result": [trained]}) == {"trained": [trained], "untrained": []}

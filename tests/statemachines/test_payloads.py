@@ -87,6 +87,7 @@ VARIABLES: dict[str, Any] = {
     "about": NOTED, "caller": CALLER, "plan": PLAN, "imports": [PLAN], "drops": [DROP],
     "imported": [{"kind": "interactions"}, {"failure": {"Error": "Broken", "Cause": "it: broke"}}],
     "claim": {"again": None}, "failure": {"Error": "Broken", "Cause": "it: broke"},
+    "untrained": [{"alias": "engine/similar-items", "reason": "there is no memory"}],
     "heldOut": Result(outcome="judged", reason="popular: better", report="reports/shop/run/heldout.json").as_json(),
     "verdict": VERDICT, "target": TARGET,
     "trained": [{"alias": "popular", "solutionVersionArn": "arn:version", "foundFrom": "2026-11-18T08:30:00+00:00"}],

@@ -476,7 +476,9 @@ def _recipes(names: Names, shop: str, lineage: Lineage, settings: ShopSettings, 
         further = of_shop[recipe_of(further_alias)]
         other: Backend = "personalize" if is_of_engine(further.campaign.arn) else "engine"
         deployed = further_alias in settings.campaign_aliases
-        parts.append(further.on(other).replaced(alias=further_alias, deployed=deployed, min_provisioned_tps=None))
+        is_spare = further_alias in settings.spare_aliases
+        its = {"alias": further_alias, "deployed": deployed, "min_provisioned_tps": None, "is_spare": is_spare}
+        parts.append(further.on(other).replaced(**its))
     return tuple(parts)
 
 

@@ -17,7 +17,7 @@ from personalization.releases.held_out.trials import Result
 from personalization.releases.probe import Clients
 from personalization.releases.ramping import compared, ramping_run
 from personalization.releases.report import Report
-from personalization.releases.verdicts import Ramping, Trained, Verdict
+from personalization.releases.verdicts import Ramping, Trained, Untrained, Verdict
 from personalization.shop.plan import Plan, Resource, RunPlan
 from personalization.shop.records import release_store
 from personalization.shop.records.release import (
@@ -40,6 +40,8 @@ class JudgeRequest(Part):
     step: Literal["judge"]
     plan: RunPlan
     trained: tuple[Trained, ...]
+    untrained: tuple[Untrained, ...] = ()
+    """The recipes of the fallback whose trainings failed."""
     held_out: Result = Result(outcome="notAsked")
     """The result of the test on held-out time."""
 
@@ -72,7 +74,8 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     release = release_store.release_record(aws.table, table, plan.shop)
     if release:
         _check_move(aws.personalize, plan, release)
-    new_versions, serving_versions = verdicts.to_compare(plan, request.trained, release)
+    trained = verdicts.to_judge(plan, request.trained, request.untrained)
+    new_versions, serving_versions = verdicts.to_compare(plan, trained, release)
     pairs = [*zip(*new_versions.values(), strict=True), *serving_versions.values()]
     metrics = training.solution_metrics(aws.personalize, [arn for arn in dict.fromkeys(chain(*pairs)) if arn])
     others = _with_other_events(aws.personalize, plan, new_versions, serving_versions)
@@ -86,14 +89,15 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
         runs = ramping_run(aws.table, table, plan.shop, plan.run, now)
         rival = compared(aws.table, table, plan.shop, plan.gate.ramp.recipe, now)
         ramping = Ramping(Resource(name=second.name, arn=second.arn), runs, rival)
-    verdict = verdicts.of_judgements(plan, request.trained, judged, release, request.held_out, ramping=ramping)
+    verdict = verdicts.of_judgements(plan, trained, judged, release, request.held_out, ramping=ramping)
+    verdict = verdict.replaced(notes=(*verdict.notes, *verdicts.without_fallback(request.untrained)))
     candidate = Judged(
         shop=plan.shop,
         record=f"{CANDIDATE}{plan.run}",
         run=plan.run,
         judged_at=now.isoformat(timespec="milliseconds"),
         plan=json.dumps(plan.as_json()),
-        versions={trained.alias: trained.solution_version_arn for trained in request.trained},
+        versions={version.alias: version.solution_version_arn for version in trained},
         # By its own way the promotion of what is ramped comes later.
         refused=tuple(refused.alias for refused in verdict.refused) + ((verdict.ramp.alias,) if verdict.ramp else ()),
         ramped=verdict.ramp.alias if verdict.ramp else "",

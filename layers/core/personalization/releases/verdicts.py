@@ -31,6 +31,13 @@ class Trained(Part):
     """The time when the version was made, ISO 8601, if that was before the run, so that nothing was trained."""
 
 
+class Untrained(Part):
+    """A recipe of the fallback whose training failed, with the reason."""
+
+    alias: str
+    reason: Sentence
+
+
 class Target(Part):
     """A campaign and the version that it is to serve."""
 
@@ -93,6 +100,18 @@ class Verdict(Part):
         reasons = pages.said([recipe.reason for recipe in self.refused], language, known_codes)
         refused = [recipe.replaced(reason=reason) for recipe, reason in zip(self.refused, reasons, strict=True)]
         return self.replaced(**pages.said(told, language, known_codes), refused=tuple(refused))
+
+
+def to_judge(plan: Plan, trained: Sequence[Trained], untrained: Collection[Untrained]) -> Sequence[Trained]:
+    """Return the versions of a run that may come to serve: a fallback takes all of its new versions, or none."""
+    spare = {recipe.alias for recipe in plan.recipes if recipe.is_spare} if untrained else {}
+    return [version for version in trained if version.alias not in spare]
+
+
+def without_fallback(untrained: Sequence[Untrained]) -> list[Text]:
+    """Say that the fallback has no new versions."""
+    text = "the fallback has no new versions, since the engine's training of {recipe} failed: {reason}"
+    return [Text("note.no-fallback", text, recipe=recipe_of(part.alias), reason=part.reason) for part in untrained[:1]]
 
 
 Compared = Mapping[str, tuple[str, str | None]]

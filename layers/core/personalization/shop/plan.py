@@ -107,6 +107,8 @@ class RecipePart(Part):
     """Whether the recipe has a campaign; the baseline needs none."""
     solution_members: dict[str, Any] = Field(default={}, exclude_if=not_)
     """The members of the solution in the settings, by Personalize's names."""
+    is_spare: bool = Field(default=False, exclude_if=not_)
+    """Whether it only answers where another backend does not, so that a release may do without it."""
 
     def on(self, backend: Backend) -> Self:
         """Return the same recipe on a backend."""

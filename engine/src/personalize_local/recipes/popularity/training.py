@@ -229,6 +229,8 @@ def _by_stop(
 def _lists(timeline: Timeline, start: GroupPopularity) -> Iterator[TrainingList]:
     """Make the list of each first basket, oldest first, by the counts of the last stop before it."""
     firsts = _firsts(timeline)[-LISTS:]
+    if len(firsts) < MIN_LISTS:
+        return
     stops = np.linspace(float(timeline.time[0]), float(timeline.time[-1]), STOPS + 1)[1:]
     if timeline.time[firsts[-MIN_LISTS:][0]] < stops[STOPS // 2]:
         return  # hardly any new users since: the first ones do not show what new users take now

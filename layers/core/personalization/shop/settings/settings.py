@@ -206,6 +206,12 @@ class ShopSettings(TableSettings, BaseModel):
         service = (alias for alias in self.trained_on("personalize") if alias != NEXT_BEST_ACTION)
         return tuple(on(alias, "engine") for alias in service) if self.fallback else ()
 
+    @property
+    def spare_aliases(self) -> tuple[str, ...]:
+        """Those of them that no recipe of the shop is judged by."""
+        judged = {*self.trained_on("engine")} - {*OWN_METRICS}
+        return tuple(alias for alias in self.fallback_aliases if not judged or recipe_of(alias) != BASELINE)
+
     @cached_property
     def further_aliases(self) -> tuple[str, ...]:
         """The recipes that train on the other backend than their own as well, by their aliases there: for a fallback,
