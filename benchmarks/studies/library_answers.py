@@ -55,7 +55,11 @@ def make(folder: Path, tier: str = "standard", notes: Mapping[str, Any] | None =
 
     write_history(folder / "history.csv")
     library.import_table([folder / "history.csv"], SCHEMA, folder / "INTERACTIONS")
-    solution = {"name": "next", "recipeArn": "arn:aws:personalize:::recipe/aws-user-personalization"}
+    solution = {
+        "name": "next",
+        "recipeArn": "arn:aws:personalize:::recipe/aws-user-personalization",
+        "datasetGroupArn": "arn:aws:engine:us-east-1:123456789012:dataset-group/retail-demo",
+    }
     options = library.Options(tier=tier)
     library.train({"INTERACTIONS": folder / "INTERACTIONS"}, solution, folder / "model", options=options, notes=notes)
 

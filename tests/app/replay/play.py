@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from tests.app.replay.requests import GOOD, LIKELIHOOD, LISTINGS, PLACEMENT, Request
+from tests.app.replay.requests import GOOD, LIKELIHOOD, LISTINGS, PLACEMENT, SENT_AT, Request
 from tests.app.replay.shop import Command
 from tests.app.waiting import BOUND, until
 
@@ -128,7 +128,7 @@ class Player:
     def _filled(self, text: str) -> str:
         for name, value in self._last.items():
             text = text.replace(f"<{name}>", value)
-        return text
+        return text.replace(str(SENT_AT), str(int(time.time())))
 
     def _remembered(self, response: http.client.HTTPResponse, content: bytes) -> Answer:
         headers = {name.lower(): value for name, value in response.getheaders()}

@@ -9,7 +9,9 @@ from urllib.parse import parse_qs
 
 from personalization.api.routes import ROUTES
 
-EVENT = {"eventType": "View", "itemId": "garden-01", "eventId": "e-1", "sentAt": 1_795_594_812}
+SENT_AT = 1_795_594_812
+"""When events were sent by the recordings; what is played again says the present, as a browser may be a week late."""
+EVENT = {"eventType": "View", "itemId": "garden-01", "eventId": "e-1", "sentAt": SENT_AT}
 LONG = "x" * 300
 LISTINGS = ("/users/u1/recommendations", "/items/garden-01/similar", "/popular")
 PLACEMENT, PAGE, RANKING = "/users/u1/placements/home", "/users/u1/placements", "/users/u1/ranking"

@@ -49,7 +49,9 @@ def answer(task: BatchTask) -> int:
 def _answerer(task: BatchTask) -> Callable[[str], Json]:
     """Return the function that answers a line."""
     live, _ = read_live(task.database, task.bulk, task.datasets)
-    trained = int((task.model / TRAINED_UNTIL).read_text())
+    mark = task.model / TRAINED_UNTIL
+    # A deletion of users writes models of segments anew: they count no events.
+    trained = int(mark.read_text()) if mark.exists() else 0
     catalogue = Catalogue(loading.load(task.model), live, trained=trained)
     job = Job(
         recipe=task.recipe,
