@@ -13,18 +13,16 @@ import argparse
 import csv
 import io
 import json
-import os
 import sqlite3
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from typing import Protocol
 
 import boto3
 import psutil
@@ -85,25 +83,42 @@ def identity(number: int) -> str:
     return f"burst-{number:06d}"
 
 
-def send(client: Client, shop: str, numbers: Sequence[int], outcome: Outcome, lock: threading.Lock) -> None:
-    """Send one request, and again what of it was not accepted."""
-    left = list(numbers)
+class Answered(Protocol):
+    """What the API said of events, and how many requests were sent again; see `Outcome`."""
+
+    statuses: Counter[str]
+    repeated: int
+
+
+def send_until_accepted(
+    client: Client,
+    shop: str,
+    who: Mapping[str, object],
+    events: Sequence[Mapping[str, object]],
+    outcome: tuple[Answered, threading.Lock],
+) -> None:
+    """Send one request, and again what of it was not accepted; count in an outcome under its lock."""
+    (answered, lock), left = outcome, events
     while left:
-        view = {"eventType": "View", "itemId": "garden-03"}
-        events = [{**view, "eventId": identity(number), "sentAt": START + number} for number in left]
-        person = f"burst-{numbers[0]}"
         try:
-            body = {"userId": person, "sessionId": f"s-{person}", "events": events}
-            answer = client.call("POST", f"/shops/{shop}/events", body=body)
+            answer = client.call("POST", f"/shops/{shop}/events", body={**who, "events": left})
         except LocalError:
             answer = None
-        told = answer.body["events"] if answer and answer.status == 202 else []
+        accepted = answer.body["events"] if answer and answer.status == 202 else []
         with lock:
-            outcome.statuses.update(answer["status"] for answer in told)
-            outcome.repeated += len(told) < len(left)
-        left = left[len(told) :]
+            answered.statuses.update(event["status"] for event in accepted)
+            answered.repeated += len(accepted) < len(left)
+        left = left[len(accepted) :]
         if left:
             time.sleep(0.2)
+
+
+def send(client: Client, shop: str, numbers: Sequence[int], outcome: Outcome, lock: threading.Lock) -> None:
+    """Send the events of a user in one request."""
+    view = {"eventType": "View", "itemId": "garden-03"}
+    events = [{**view, "eventId": identity(number), "sentAt": START + number} for number in numbers]
+    person = f"burst-{numbers[0]}"
+    send_until_accepted(client, shop, {"userId": person, "sessionId": f"s-{person}"}, events, (outcome, lock))
 
 
 def kill_and_restart(home: Home, state: State, away: float = AWAY_SECONDS) -> State:
@@ -212,16 +227,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=100_000)
     events: int = parser.parse_args().events
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder) / "cloud")
-        try:
-            state, _ = lifecycle.up(home, faults=True)
-            shops.drop(Client(state), "burst", SETTINGS)
-            outcome, _ = play(home, state, "burst", events)
-        finally:
-            lifecycle.down(home, wipe=True)
+    with shops.trained("burst", SETTINGS) as (home, state):
+        outcome, _ = play(home, state, "burst", events)
     told = ", ".join(f"{number:,} {status}" for status, number in outcome.statuses.items())
     print(
         f"burst: {events:,} events accepted in {outcome.seconds:.0f} s ({told}; {outcome.repeated} requests repeated)"

@@ -13,7 +13,6 @@ in what the second one knew.
 """
 
 import argparse
-import os
 import random
 import sys
 import tempfile
@@ -36,12 +35,11 @@ from personalization.engine.live import LiveTable
 from personalize_local import library
 
 from benchmarks import shops
-from benchmarks.burst import rows_under, wait, waiting
-from local.cloud import lifecycle
+from benchmarks.burst import rows_under, send_until_accepted, wait, waiting
 from local.cloud.client import Client
 from local.cloud.environments import LocalError
 from local.cloud.faults import FaultDoor
-from local.cloud.home import Home, State, access
+from local.cloud.home import State, access
 
 SETTINGS = "domain: custom\nbackend: engine\nrecipes: [popularity-count]\ncampaigns: {popularity-count: {}}\n"
 TAKING = ("RecordEvents", "DeliverEvents", "CountEvents", "CopyEvents", "GetRecommendations")
@@ -190,26 +188,13 @@ def send(client: Client, outcome: Outcome, numbers: Sequence[int], lock: threadi
     """Send the requests of a user, and again what of them was not accepted."""
     person = user(numbers[0])
     for start in range(0, len(numbers), PER_REQUEST):
-        left = list(numbers[start : start + PER_REQUEST])
-        while left:
-            events = [
-                {"eventType": kind, "itemId": item, "eventId": identity(number), "sentAt": START + number}
-                for number in left
-                for item, kind, _ in [what(number)]
-            ]
-            who = {"userId": person} if start else {}
-            try:
-                body = {**who, "sessionId": f"s-{person}", "events": events}
-                answer = client.call("POST", f"/shops/{outcome.shop}/events", body=body)
-            except LocalError:
-                answer = None
-            told = answer.body["events"] if answer and answer.status == 202 else []
-            with lock:
-                outcome.statuses.update(event["status"] for event in told)
-                outcome.repeated += len(told) < len(left)
-            left = left[len(told) :]
-            if left:
-                time.sleep(0.2)
+        events = [
+            {"eventType": kind, "itemId": item, "eventId": identity(number), "sentAt": START + number}
+            for number in numbers[start : start + PER_REQUEST]
+            for item, kind, _ in [what(number)]
+        ]
+        who = {"sessionId": f"s-{person}"} | ({"userId": person} if start else {})
+        send_until_accepted(client, outcome.shop, who, events, (outcome, lock))
     with suppress(LocalError):
         client.call("GET", f"/shops/{outcome.shop}/popular")
 
@@ -319,16 +304,8 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder) / "cloud")
-        try:
-            state, _ = lifecycle.up(home, faults=True)
-            shops.drop(Client(state), "kills", SETTINGS)
-            outcome = play(state, "kills", options.events, options.seed)
-        finally:
-            lifecycle.down(home, wipe=True)
+    with shops.trained("kills", SETTINGS) as (_, state):
+        outcome = play(state, "kills", options.events, options.seed)
     told = ", ".join(f"{number:,} {status}" for status, number in outcome.statuses.items())
     kills = ", ".join(f"{number} {name}" for name, number in sorted(outcome.kills.items()))
     print(f"{outcome.events:,} events ({told}; {outcome.repeated} requests repeated) in {outcome.seconds:.0f} s")

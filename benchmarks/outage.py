@@ -20,14 +20,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any, Self, cast
 
 import boto3
@@ -35,10 +33,8 @@ from personalization.api.fallback import BUDGET_SECONDS
 
 from benchmarks import shops
 from benchmarks.harness import REPOSITORY, percentile
-from local.cloud import lifecycle
-from local.cloud.client import Client
 from local.cloud.faults import FaultDoor
-from local.cloud.home import Home, State, access, client_environment
+from local.cloud.home import State, access, client_environment
 
 SHOP, LIMIT, CONTAINERS = "outage", 8, 8
 ACTIONS = ("hang", "throttle", "internalFailure", "dropConnection")
@@ -191,16 +187,8 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=2_000)
     parser.add_argument("--action", choices=ACTIONS, default="hang")
     chosen = parser.parse_args()
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder) / "cloud")
-        try:
-            state, _ = lifecycle.up(home, faults=True)
-            shops.drop(Client(state), SHOP, SETTINGS, stride=7)
-            before, outage = play(state, chosen.requests, chosen.action)
-        finally:
-            lifecycle.down(home, wipe=True)
+    with shops.trained(SHOP, SETTINGS, stride=7) as (_, state):
+        before, outage = play(state, chosen.requests, chosen.action)
     print(told("Personalize answers", before))
     print(told(chosen.action, outage))
     p99, bound = percentile(outage.milliseconds, 99), BUDGET_SECONDS * 1000 + ROOM_MS

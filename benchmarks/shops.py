@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small shops on a local cloud, for benchmarks of what stands before the engine."""
 
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import boto3
 
+from local.cloud import lifecycle
 from local.cloud.client import Client, Upload
-from local.cloud.home import access
+from local.cloud.home import Home, State, access
 
 
 def drop(client: Client, shop: str, settings: str, stride: int = 1) -> None:
@@ -31,3 +37,18 @@ def drop(client: Client, shop: str, settings: str, stride: int = 1) -> None:
             pass
     if client.call("GET", f"/shops/{shop}/popular").status != 200:
         sys.exit("the shop does not serve")
+
+
+@contextmanager
+def trained(shop: str, settings: str, stride: int = 1) -> Iterator[tuple[Home, State]]:
+    """Run a cloud with faults of its own, where such a shop serves; no variable of an account reaches it."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder) / "cloud")
+        try:
+            state, _ = lifecycle.up(home, faults=True)
+            drop(Client(state), shop, settings, stride)
+            yield home, state
+        finally:
+            lifecycle.down(home, wipe=True)
