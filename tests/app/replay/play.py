@@ -18,7 +18,8 @@ from tests.app.waiting import BOUND, until
 
 Answer = dict[str, Any]
 """The `status`, the `headers` and the `body` of an answer, comparable."""
-SLOW = re.compile(rb'"degradedReason":"(slow|resting)"')
+SLOW = re.compile(rb'"degradedReason":"(slow|resting)"|"status":"queued"')
+"""What an answer says where a call took too long; nothing that was recorded says it."""
 UNCOMPARED = {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
 """Headers that belong to the connection, or to what is replaced in the body."""
 STAND_INS: Mapping[str, str] = {
