@@ -60,7 +60,7 @@ def _forget(request: ForgetRequest, call: _Call) -> Forgotten:
 
 
 def _remove(request: RemoveRequest, call: _Call) -> Left:
-    return removal.remove(CLIENTS.personalize(), *teardown.groups(request.shop, call.environment))
+    return removal.remove(CLIENTS.personalize(), *teardown.groups(CLIENTS, request.shop, call.environment))
 
 
 def _schemas(request: SchemasRequest, _call: _Call) -> Schemas:

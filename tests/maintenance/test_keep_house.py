@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from personalization.core.aws import clients
+from personalization.core.names import on_backend
 from personalization.engine import folding
 from personalization.engine.records import put
 from personalization.maintenance import daily
 from personalization.runs import leases
-from personalization.shop.records import release_store
+from personalization.shop.records import dataset_groups, release_store
 
 from functions.keep_house.app import ACCOUNT, STORE, handler
 from tests.handlers.fakes import ARN, FakePersonalize
@@ -74,6 +75,37 @@ def test_old_schemas_of_ours_that_nobody_has_go(personalize: FakePersonalize) ->
     assert work()["schemas"] == [ours]
     personalize.fails("DeleteSchema", "ResourceInUseException")
     assert work()["schemas"] == []
+
+
+@pytest.fixture
+def empty(table: "DynamoDBClient") -> "Iterator[None]":
+    """No shop has records; what other tests stored comes back afterwards."""
+
+    def emptied() -> list[Any]:
+        items = table.scan(TableName=TABLE)["Items"]
+        for item in items:
+            table.delete_item(TableName=TABLE, Key={name: item[name] for name in ("shop", "record")})
+        return items
+
+    before = emptied()
+    yield
+    emptied()
+    for item in before:
+        table.put_item(TableName=TABLE, Item=item)
+
+
+@pytest.mark.usefixtures("bucket", "empty")
+def test_where_all_shops_were_always_on_the_engine_amazon_personalize_is_not_asked(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    engine = on_backend(f"{ARN}:dataset-group/retail-demo", "engine")
+    release_store.put(table, TABLE, {**RELEASE, "datasetGroupArn": engine, "campaigns": {}})
+    dataset_groups.note(table, TABLE, "demo", engine)
+    work()
+    assert personalize.operations() == []
+    dataset_groups.note(table, TABLE, "moved", f"{ARN}:dataset-group/retail-moved")
+    work()
+    assert personalize.operations() == ["ListSchemas"]
 
 
 @pytest.mark.usefixtures("demo")

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from personalization.core.errors import Broken, Rejected, RetryLater
-from personalization.shop.records import release_store
+from personalization.core.names import on_backend
+from personalization.shop.records import dataset_groups, release_store
 
 from functions.remove_shop.app import handler
 from tests.handlers.fakes import ARN, FakePersonalize
@@ -22,6 +24,7 @@ SOLUTION = f"{ARN}:solution/retail-demo-popularity-count"
 CAMPAIGN = f"{ARN}:campaign/retail-demo-popularity-count"
 DATASET = f"{ARN}:dataset/retail-demo/INTERACTIONS"
 SCHEMA = f"{ARN}:schema/retail-interactions-0123456789ab"
+Steps = Callable[[], dict[str, list[str]]]
 
 
 def piece(kind: str, arn: str, status: str = "ACTIVE") -> dict[str, Any]:
@@ -168,6 +171,63 @@ def test_objects_of_a_shop_go_with_all_their_versions(bucket: "S3Client") -> Non
     assert handler(load("remove_shop_objects"), None) == {"removed": 2, "more": False}
     keys_left = [content["Key"] for content in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]]
     assert keys_left == ["drops/demo-b/items/a.csv"]
+
+
+@pytest.fixture
+def steps_of_a_removal(personalize: FakePersonalize, table: "DynamoDBClient") -> Steps:
+    """Remove the shop step by step; return the operations that Amazon Personalize was asked, by step."""
+    del table
+
+    def play() -> dict[str, list[str]]:
+        asked_for = {}
+        for step in ("list", "forget", "remove", "remove", "finish"):
+            personalize.calls.clear()
+            handler(load(f"remove_shop_{step}"), None)
+            asked_for[step] = personalize.operations()
+        return asked_for
+
+    return play
+
+
+@pytest.mark.usefixtures("scheduler", "bucket")
+def test_of_a_shop_that_was_always_on_the_engine_amazon_personalize_is_not_asked(
+    steps_of_a_removal: Steps, table: "DynamoDBClient"
+) -> None:
+    engine = on_backend(GROUP, "engine")
+    release_store.put(table, TABLE, {**RELEASE, "datasetGroupArn": engine})
+    dataset_groups.note(table, TABLE, "demo", engine)
+    assert not any(steps_of_a_removal().values())
+    assert release_store.sort_keys(table, TABLE, "demo") == ()
+
+
+@pytest.mark.usefixtures("scheduler", "bucket")
+@pytest.mark.parametrize("groups", [[], [GROUP], [on_backend(GROUP, "engine"), GROUP]])
+def test_of_other_shops_and_where_no_record_tells_it_is_asked(
+    groups: list[str], steps_of_a_removal: Steps, table: "DynamoDBClient"
+) -> None:
+    for group in groups:
+        dataset_groups.note(table, TABLE, "demo", group)
+    asked_for = steps_of_a_removal()
+    assert "DescribeDatasetGroup" in asked_for["list"]
+    assert "DescribeDatasetGroup" in asked_for["remove"]
+
+
+@pytest.mark.usefixtures("scheduler", "bucket")
+def test_a_shop_from_before_there_were_records_of_groups_is_looked_for_there_after_its_move(
+    steps_of_a_removal: Steps, table: "DynamoDBClient"
+) -> None:
+    release_store.put(table, TABLE, RELEASE)
+    dataset_groups.note(table, TABLE, "demo", on_backend(GROUP, "engine"))
+    assert "DescribeDatasetGroup" in steps_of_a_removal()["remove"]
+
+
+@pytest.mark.usefixtures("scheduler", "bucket", "personalize")
+def test_the_end_of_a_removal_is_no_end_of_the_run_after_it(table: "DynamoDBClient") -> None:
+    handler(load("remove_shop_forget"), None)
+    handler(load("remove_shop_finish"), None)
+    dataset_groups.note(table, TABLE, "demo", GROUP)
+    handler(load("remove_shop_finish"), None)
+    assert dataset_groups.backends(table, TABLE, "demo") == {"personalize"}
 
 
 @pytest.mark.parametrize("shop", ["", "Demo", "a/b", "*", "demo."])

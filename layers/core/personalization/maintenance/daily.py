@@ -21,6 +21,7 @@ from personalization.experiments import experiment
 from personalization.personalize.removal import gone_or_busy
 from personalization.personalize.solution_names import is_of
 from personalization.runs import leases
+from personalization.shop.records import dataset_groups
 from personalization.shop.records.release import (
     CANDIDATE,
     HISTORY,
@@ -219,7 +220,7 @@ def _solution_arns(versions: Iterable[str | None]) -> set[str]:
 
 _WANTED = (
     "#record IN (:release, :lease, :experiments) OR begins_with(#record, :history) OR begins_with(#record, :candidate)"
-    " OR begins_with(#record, :batch)"
+    " OR begins_with(#record, :batch) OR begins_with(#record, :group)"
 )
 _WANTED_VALUES = {
     ":release": RECORD,
@@ -228,6 +229,7 @@ _WANTED_VALUES = {
     ":history": HISTORY,
     ":candidate": CANDIDATE,
     ":batch": leases.BATCH,
+    ":group": dataset_groups.GROUP,
 }
 
 
@@ -255,16 +257,19 @@ def make_round(
     """Look at every shop once, and delete what is unused.
 
     A current run may be about to use what it found: its shop's filters and records are kept, and so are all schemas.
+    Where all shops were always on the engine, Amazon Personalize is not asked.
     """
     by_shop: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    led, batches = set(), set()
+    led, batches, backends = set(), set(), set()
     for record in scan(table, environment.table, _WANTED, names={"#record": "record"}, values=_WANTED_VALUES):
         shop, key = str(record["shop"]), str(record["record"])
+        if "datasetGroupArn" in record:
+            backends.add(backend_of(record["datasetGroupArn"]))
         if key == leases.RECORD:
             led.add(shop)
         elif key.startswith(leases.BATCH):
             batches.add(shop)
-        else:
+        elif not key.startswith(dataset_groups.GROUP):
             by_shop[shop].append(record)
     days: dict[str, float] = {}
     filters: list[str] = []
@@ -292,7 +297,7 @@ def make_round(
             solutions += prune_segments(personalize, s3, environment, records.release)
     return Round(
         days=days,
-        schemas=() if led else prune_schemas(personalize, environment, now),
+        schemas=() if led or backends == {"engine"} else prune_schemas(personalize, environment, now),
         filters=tuple(filters),
         records=deleted,
         solutions=tuple(solutions),

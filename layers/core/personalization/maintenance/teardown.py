@@ -24,7 +24,7 @@ from personalization.releases.held_out.trials import label
 from personalization.runs import leases, lifecycle
 from personalization.runs.store import DynamoLedger, StateMachine
 from personalization.shop import schedules
-from personalization.shop.records import release_store
+from personalization.shop.records import dataset_groups, release_store
 from personalization.shop.records.release import RECORD
 from personalization.shop.settings.settings import ShopSettings
 from personalization.shop.settings.settings_file import shop_settings
@@ -54,7 +54,7 @@ class Clients:
 def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
     """List everything that a shop has except its objects. Changes nothing."""
     personalize = clients.personalize()
-    pieces = removal.inventory(personalize, *groups(shop, environment))
+    pieces = removal.inventory(personalize, *groups(clients, shop, environment))
     settings = ShopSettings()
     # Invalid settings must not prevent a removal.
     with suppress(Rejected):
@@ -69,16 +69,23 @@ def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
     )
 
 
-def groups(shop: str, environment: Environment) -> tuple[str, ...]:
-    """Return the shop's dataset groups of all backends, and those of tests on held-out time that left one."""
-    everywhere = environment.names.everywhere()
+def groups(clients: Clients, shop: str, environment: Environment) -> tuple[str, ...]:
+    """Return the shop's dataset groups of all backends, and those of tests on held-out time that left one.
+
+    Those of Amazon Personalize are not among them if the shop was always on the engine: it need not be in the region.
+    """
+    made_on = dataset_groups.backends(clients.dynamodb(), environment.table, shop)
+    everywhere = (
+        names for names in environment.names.everywhere() if made_on != {"engine"} or names.backend in made_on
+    )
     return tuple(names.dataset_group(name).arn for names in everywhere for name in (shop, label(shop)))
 
 
 def forget(clients: Clients, request: ForgetRequest, environment: Environment, now: datetime) -> Forgotten:
     """Delete a shop's schedules and records, its release first: from then on the API returns 404 for the shop.
 
-    From here on the removal leads the shop as a run does: new drops wait for its end.
+    From here on the removal leads the shop as a run does: new drops wait for its end. Until then it has the records of
+    the shop's dataset groups, which tell it whom to ask.
 
     Raises:
         Rejected: a run leads the shop.
@@ -90,9 +97,8 @@ def forget(clients: Clients, request: ForgetRequest, environment: Environment, n
         raise Rejected(shop, f"run {holder} is at work on this shop: wait for its end, or stop it, and ask again")
     # This comes before the claims are deleted: without claims all earlier drops would look new.
     DynamoLedger(table, environment.table, now).remove(shop)
-    sort_keys = tuple(
-        sort_key for sort_key in release_store.sort_keys(table, environment.table, shop) if sort_key != leases.RECORD
-    )
+    stored = release_store.sort_keys(table, environment.table, shop)
+    sort_keys = tuple(key for key in stored if key != leases.RECORD and not key.startswith(dataset_groups.GROUP))
     for record in sorted(sort_keys, key=lambda record: (record != RECORD, record)):
         release_store.delete(table, environment.table, shop, record)
     stopped = schedules.names(scheduler, environment.schedule_group, shop)
@@ -109,7 +115,12 @@ def _told(sort_keys: Iterable[str]) -> tuple[str, ...]:
 def finish(clients: Clients, request: FinishRequest, environment: Environment, now: datetime) -> Finished:
     """Release the lease, and start a run for drops that came meanwhile."""
     run = leases.Run(request.run, request.execution, now)
-    after = lifecycle.finish(*_flow(clients, environment, now), run, request.shop, ())
+    ledger, machine = _flow(clients, environment, now)
+    lease = ledger.lease(request.shop)
+    # A run that leads the shop after this removal has records of its own.
+    if lease is not None and lease.owner == run.name:
+        dataset_groups.forget(clients.dynamodb(), environment.table, request.shop)
+    after = lifecycle.finish(ledger, machine, run, request.shop, ())
     return Finished(shop=request.shop, next=str(after["next"]) if after["next"] else None)
 
 
