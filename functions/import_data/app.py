@@ -37,7 +37,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Args:
         event: `{steps: [datasetGroup|schema|dataset|eventTracker|metricAttribution|filter|recommender|importJob], plan,
-            filter?, recommender?, made?}`.
+            filter?, recommender?, backend?, made?}`.
 
     Returns:
         `{arn, status, ready, made?}`; status WAITING and the reason if a quota is used up.
@@ -46,10 +46,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         Broken: a step lacks its resource in the request, or a resource has failed.
     """
     request = ImportRequest.read(event)
+    if request.backend:
+        request = request.on(request.backend)
     # A new dataset group and a new schema have no ARN by which a call could go to the engine.
     client = clients.engine() if is_of_engine(request.plan.dataset_group.arn) else clients.personalize()
     stages = _stages(client, request)
-    if request.plan.is_on_both and request.recommender is None:
+    # What may take a function's whole time, the machine asks of each backend by itself.
+    if request.plan.is_on_both and request.recommender is None and "importJob" not in request.steps:
         stages += _stages(clients.engine(), request.on("engine"))
     done = advance(stages, request.made)
     LOG.info(

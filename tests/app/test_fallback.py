@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from local.cloud.faults import FaultDoor
+from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
 from tests.app.waiting import until
@@ -123,6 +124,18 @@ def test_the_engine_answers_where_amazon_personalize_does_not(laptop: Laptop) ->
         door.clear()
 
 
+def without_the_fallback(laptop: Laptop, run: Run, before: dict[str, Any]) -> str:
+    """Check that a run promoted all but the fallback; return what it says of that, after a rollback."""
+    assert (run.status, run.output.get("outcome")) == ("SUCCEEDED", "promoted"), run.reason or run.output
+    after = release(laptop)["campaigns"]
+    changed = {alias for alias, served in after.items() if served != before[alias]}
+    assert (set(after), changed) == (set(before), {alias for alias in before if "/" not in alias})
+    assert laptop.command_json("rollback", SHOP)["output"]["outcome"] == "rolled back"
+    assert release(laptop)["campaigns"] == before
+    (note,) = (note for note in run.output["notes"] if "fallback" in note)
+    return str(note)
+
+
 def test_a_fallback_that_cannot_be_trained_keeps_no_release_back(laptop: Laptop) -> None:
     """The table of the engine's interactions is gone from the bucket."""
     before = release(laptop)["campaigns"]
@@ -132,12 +145,16 @@ def test_a_fallback_that_cannot_be_trained_keeps_no_release_back(laptop: Laptop)
     for key in tables:
         laptop.s3.delete_object(Bucket=laptop.bucket, Key=key)
     run = laptop.ended(laptop.client.runs.start(SHOP, "retrain").arn)
-    assert (run.status, run.output["outcome"]) == ("SUCCEEDED", "promoted"), run.reason
-    after = release(laptop)["campaigns"]
-    changed = {alias for alias, served in after.items() if served != before[alias]}
-    assert (set(after), changed) == (set(before), {alias for alias in before if "/" not in alias})
-    assert laptop.command_json("rollback", SHOP)["output"]["outcome"] == "rolled back"
-    assert release(laptop)["campaigns"] == before
+    assert "since the engine's training of " in without_the_fallback(laptop, run, before)
+
+
+def test_nor_does_one_that_cannot_import(laptop: Laptop) -> None:
+    """Without that table, no interactions can be added to it."""
+    before = release(laptop)["campaigns"]
+    run = laptop.drop(SHOP, "interactions", retail.interactions(events_each=26), incremental=True)
+    note = without_the_fallback(laptop, run, before)
+    assert note.startswith("the fallback has no new versions, since the engine's import of interactions failed: ")
+    assert "{" not in note
 
 
 def test_a_rollback_leaves_amazon_personalize_alone(laptop: Laptop) -> None:

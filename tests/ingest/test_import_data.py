@@ -471,3 +471,17 @@ def test_the_engine_imports_the_same_files_after_personalize(personalize: FakePe
     group = "dataset-group/retail-demo"
     assert (step["ready"], step["arn"]) == (True, f"{ARN.replace(':personalize:', ':engine:')}:{group}")
     assert personalize.operations() == ["DescribeDatasetGroup"]
+
+
+@pytest.mark.usefixtures("table", "bucket")
+def test_files_are_imported_on_the_backend_that_the_machine_names(personalize: FakePersonalize) -> None:
+    work = load("import_data_import_job")
+    work["plan"]["isOnBoth"] = True
+    job = {"status": "ACTIVE", "creationDateTime": 1_794_990_600}
+    personalize.says("DescribeDatasetImportJob", {"datasetImportJob": job})
+    assert handler(work, None)["ready"] is True
+    personalize.calls.clear()
+    with pytest.raises(Broken):
+        # The engine, unlike Amazon Personalize, has no dataset yet.
+        handler({**work, "backend": "engine"}, None)
+    assert personalize.operations() == []

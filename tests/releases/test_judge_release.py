@@ -324,19 +324,27 @@ def test_a_run_of_one_recipe_leaves_the_others_serving(personalize: FakePersonal
     assert [target["baselineArn"] for target in verdict["targets"]] == [f"{ARN}:solution/x/1f2e3d4c"]
 
 
-def test_a_fallback_that_was_not_trained_whole_stays_as_it_was(personalize: FakePersonalize) -> None:
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        ({"alias": f"engine/{ALIASES[1]}"}, f"training of {ALIASES[1]}"),
+        ({"kind": "items"}, "import of items"),
+    ],
+)
+def test_a_fallback_that_was_not_trained_whole_stays_as_it_was(
+    lost: dict[str, str], told: str, personalize: FakePersonalize
+) -> None:
     event = load("judge_release_judge")
     (recipe, *_), (version, *_) = event["plan"]["recipes"], event["trained"]
     spare = [recipe | {"alias": f"engine/{alias}", "isSpare": True} for alias in ALIASES[:2]]
     event["plan"]["recipes"] = [recipe, *spare]
     event["trained"] = [version, version | {"alias": spare[0]["alias"]}]
-    event["untrained"] = [{"alias": spare[1]["alias"], "reason": "there is no memory"}]
+    event["untrained"] = [lost | {"reason": "there is no memory"}]
     measures(personalize, 0.3)
     verdict: Any = handler(event, None)
     assert (verdict["outcome"], [target["alias"] for target in verdict["targets"]]) == ("promoted", [recipe["alias"]])
     assert [note for note in verdict["notes"] if "there is no memory" in note] == [
-        "the fallback has no new versions, since the engine's training of personalized-ranking failed: "
-        "there is no memory"
+        f"the fallback has no new versions, since the engine's {told} failed: there is no memory"
     ]
 
 

@@ -13,6 +13,10 @@ SCOPES = pytest.mark.parametrize("scope", every_scope().values(), ids=every_scop
 FOR_EACH_MACHINE = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
 
 
+TRAINING = ("Train each recipe", "Train the recipe")
+IMPORT = ("Import each file", "Import the file")
+
+
 def spread(graph: dict[str, set[str]], names: set[str]) -> set[str]:
     """The nodes of `graph` that lead on from `names`, itself included."""
     while more := {after for name in names for after in graph[name]} - names:
@@ -43,8 +47,8 @@ def test_a_task_or_map_that_fails_ends_in_fail(scope: Scope) -> None:
         # import hands its failure on to a run that lets the others come to their end.
         fine = {"Is a file refused?", "Report the result", "Announce what came of the run", "The import failed"}
         fine |= {"Start the fit", "Do batch jobs follow?", "Note why it failed"}
-        # A fallback that cannot be trained keeps no release back.
-        fine |= {"May the release do without it?"}
+        # A fallback that cannot be imported or trained keeps no release back.
+        fine |= {"May the run do without the import?", "May the release do without it?"}
         fine |= {"The job failed", "Announce the failure", "The check failed"}
         for caught in {catcher["Next"] for catcher in state.get("Catch", [])} - fine:
             ends = {end for end in spread(graph, {caught}) if not graph[end]}
@@ -133,26 +137,87 @@ def test_statelint_finds_nothing(machine: State) -> None:
     assert problems == []
 
 
+ERROR = {"Error": "States.TaskFailed", "Cause": "there is no memory"}
+
+
+def after(mapping: str, task: str, item: State) -> State:
+    """What comes of an item of a Map whose task fails."""
+    states = MACHINES["retrain"]["States"][mapping]["ItemProcessor"]["States"]
+    (rule,) = states[task]["Catch"]
+    handed = evaluate(rule["Output"], {"input": item, "errorOutput": ERROR})
+    state = states[chosen(states[rule["Next"]], handed)]
+    parts = [state[key] for key in ("Error", "Cause") if key in state]
+    outcome: State = evaluate(
+        dict(zip(("Error", "Cause"), parts, strict=True)) if parts else state["Output"], {"input": handed}
+    )
+    return outcome
+
+
 def test_a_release_does_without_a_fallback_that_cannot_be_trained() -> None:
     every = MACHINES["retrain"]["States"]["Train each recipe"]
-    states, error = every["ItemProcessor"]["States"], {"Error": "States.TaskFailed", "Cause": "there is no memory"}
-    (rule,) = states["Train the recipe"]["Catch"]
-
-    def after(recipe: State) -> State:
-        """What comes of a recipe whose training fails."""
-        handed = evaluate(rule["Output"], {"input": recipe, "errorOutput": error})
-        name = chosen(states[rule["Next"]], handed)
-        outcome = {
-            key: evaluate(states[name][key], {"input": handed}) for key in ("Error", "Cause") if key in states[name]
-        }
-        return outcome or {key: handed[key] for key in ("alias", "failure")}
-
-    assert after({"alias": "similar-items", "campaign": {"name": "c"}}) == error
-    spare = after({"alias": "engine/similar-items", "isSpare": True})
-    assert spare == {"alias": "engine/similar-items", "failure": error}
+    assert after(*TRAINING, {"alias": "similar-items", "campaign": {"name": "c"}}) == ERROR
+    spare = after(*TRAINING, {"alias": "engine/similar-items", "isSpare": True})
     trained = {"alias": "similar-items", "solutionVersionArn": "arn:v", "foundFrom": "", "notes": []}
-    assert evaluate(every["Assign"], {"result": [trained, spare]}) == {
+    variables: State = {"wave": 1, "trained": [trained], "unimported": []}
+    assert evaluate(every["Assign"], {"result": [spare]}, **variables) == {
+        "wave": 2,
         "trained": [trained],
         "untrained": [{"alias": "engine/similar-items", "reason": "there is no memory"}],
     }
-    assert evaluate(every["Assign"], {"result": [trained]}) == {"trained": [trained], "untrained": []}
+    variables |= {"wave": 0, "trained": []}
+    assert evaluate(every["Assign"], {"result": [trained]}, **variables) == {
+        "wave": 1, "trained": [trained], "untrained": [],
+    }  # fmt: skip
+
+
+def test_a_run_does_without_what_a_fallback_cannot_import() -> None:
+    every = MACHINES["retrain"]["States"]["Import each file"]
+    plan = {"kind": "items", "isOnBoth": True, "isSpareEngine": True}
+    lost = {"unimported": {"kind": "items", "reason": "there is no memory"}}
+    broken = {"failed": "items", "failure": ERROR}
+    assert after(*IMPORT, {"plan": plan, "backend": "engine"}) == lost
+    # Of Amazon Personalize itself, and of an engine with recipes of the shop, nothing can be left out.
+    assert after(*IMPORT, {"plan": plan, "backend": None}) == broken
+    assert after(*IMPORT, {"plan": plan | {"isSpareEngine": False}, "backend": "engine"}) == broken
+    first = {"kind": "items", "notes": []}
+    assert evaluate(every["Assign"], {"result": [lost]}, wave=1, imported=[first]) == {
+        "wave": 2, "imported": [first], "unimported": [lost["unimported"]],
+    }  # fmt: skip
+    question = MACHINES["retrain"]["States"]["Is everything imported?"]
+    variables: State = {"imported": [first], "imports": [plan], "trainings": [plan], "unimported": []}
+    assert chosen(question, {}, **variables, wave=1) == "Import each file"
+    assert chosen(question, {}, **variables, wave=2) == "Make sure that the run still leads"
+    assert chosen(question, {}, **variables | {"imports": [{"kind": "items"}]}, wave=1) == question["Default"]
+    assert chosen(question, {}, **variables | {"imported": [first, broken]}, wave=2) == "Note why the run failed"
+    # Users and items alone train nothing; the run says what the fallback lacks.
+    variables |= {"trainings": [], "unimported": [lost["unimported"]], "plan": {"rows": 3, "notes": ["a note"]}}
+    ended = evaluate(question["Choices"][-1]["Assign"], {}, **variables)
+    said = "the fallback goes on without the items, which the engine did not import: there is no memory"
+    assert ended["ending"]["notes"] == ["a note", said]
+
+
+def test_the_engine_imports_after_amazon_personalize() -> None:
+    items = MACHINES["retrain"]["States"]["Import each file"]["Items"]
+    both, alone = {"kind": "items", "isOnBoth": True}, {"kind": "users"}
+    assert evaluate(items, {}, imports=[both, alone], wave=0) == [
+        {"plan": both, "backend": None}, {"plan": alone, "backend": None},
+    ]  # fmt: skip
+    assert evaluate(items, {}, imports=[both, alone], wave=1) == [{"plan": both, "backend": "engine"}]
+
+
+def test_what_failed_on_one_of_two_backends_counts_as_not_imported() -> None:
+    closing = MACHINES["retrain"]["States"]["Close the failed run"]["Arguments"]
+    imported = [{"kind": "items"}, {"kind": "users"}, {"failed": "items", "failure": ERROR}]
+    told = evaluate(closing, {}, caller={}, about={"shop": "demo"}, drops=[], failure=ERROR, imported=imported)
+    assert told["imported"] == ["users"]
+
+
+def test_a_fallback_without_its_data_trains_nothing() -> None:
+    items = MACHINES["retrain"]["States"]["Train each recipe"]["Items"]
+    of_service, of_engine = {"alias": "user-personalization"}, {"alias": "similar-items", "engine": True}
+    spare = {"alias": "engine/user-personalization", "engine": True, "isSpare": True}
+    plan = {"recipes": [of_service, of_engine, spare]}
+    assert evaluate(items, {}, plan=plan, wave=0, unimported=[]) == [of_service]
+    assert evaluate(items, {}, plan=plan, wave=1, unimported=[]) == [of_engine, spare]
+    assert evaluate(items, {}, plan=plan, wave=1, unimported=[{"kind": "items"}]) == [of_engine]
+    assert evaluate(items, {}, plan=plan | {"engine": True}, wave=0, unimported=[]) == [*plan["recipes"]]

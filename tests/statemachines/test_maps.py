@@ -66,7 +66,11 @@ def test_a_machine_may_start_and_stop_its_own_parts(name: str) -> None:
     assert set(resources) >= WRITER
 
 
-@pytest.mark.parametrize(("plan", "most"), [({"engine": False}, {3, 4}), ({"engine": True}, {2})])
-def test_a_run_of_the_engine_takes_few_functions_at_a_time(plan: dict[str, bool], most: set[int]) -> None:
+@pytest.mark.parametrize(
+    ("plan", "wave", "most"), [({"engine": False}, 0, {3, 4}), ({"engine": False}, 1, {2}), ({"engine": True}, 0, {2})]
+)
+def test_the_engine_takes_few_functions_at_a_time_also_beside_amazon_personalize(
+    plan: dict[str, bool], wave: int, most: set[int]
+) -> None:
     maps = (MACHINES["retrain"]["States"][name] for name in ("Import each file", "Train each recipe"))
-    assert {evaluate(state["MaxConcurrency"], {}, plan=plan) for state in maps} == most
+    assert {evaluate(state["MaxConcurrency"], {}, plan=plan, wave=wave) for state in maps} == most

@@ -39,7 +39,7 @@ EVALUATION: dict[str, Any] = {
     "heldOut": HeldOut(days=7).model_dump(), "madeBy": ["earlier"],
 }  # fmt: skip
 PLAN: dict[str, Any] = {
-    "version": 1, "run": "run", "shop": "shop", "engine": False, "batches": True,
+    "version": 1, "run": "run", "shop": "shop", "engine": False, "batches": True, "isOnBoth": True,
     "kind": "interactions", "mode": "FULL", "rows": 1000, "notes": ["a note"],
     "datasetGroup": NAMED | {"domain": "ECOMMERCE"}, "dataset": NAMED | {"type": "INTERACTIONS", "changes": False},
     "report": "reports/shop/run/data-interactions.html", "rejects": 0, "leftOut": [],
@@ -82,12 +82,16 @@ CHECK = {
     "since": {"key": "drops/shop/interactions/incremental/b.csv", "run": "earlier"},
 }  # fmt: skip
 NOTED = {"prefix": "retail", "run": "run", "shop": "shop", "kind": "interactions", "key": "drops/shop/a", "links": {}}
+LISTS = ("drops", "imported", "unimported", "trained", "untrained", "back", "undone")
 CALLER = {"version": 1, "run": "run", "execution": "arn:execution", "machine": "arn:machine"}
 VARIABLES: dict[str, Any] = {
     "about": NOTED, "caller": CALLER, "plan": PLAN, "imports": [PLAN], "drops": [DROP],
     "imported": [{"kind": "interactions"}, {"failure": {"Error": "Broken", "Cause": "it: broke"}}],
     "claim": {"again": None}, "failure": {"Error": "Broken", "Cause": "it: broke"},
-    "untrained": [{"alias": "engine/similar-items", "reason": "there is no memory"}],
+    "untrained": [
+        {"alias": "engine/similar-items", "reason": "there is no memory"}, {"kind": "items", "reason": "no memory"},
+    ],
+    "wave": 1, "unimported": [],
     "heldOut": Result(outcome="judged", reason="popular: better", report="reports/shop/run/heldout.json").as_json(),
     "verdict": VERDICT, "target": TARGET,
     "trained": [{"alias": "popular", "solutionVersionArn": "arn:version", "foundFrom": "2026-11-18T08:30:00+00:00"}],
@@ -112,7 +116,7 @@ SENT = requests_of()
 FOR_EACH_REQUEST = pytest.mark.parametrize("name", SENT)
 ITEMS: dict[str, Any] = {
     "Check the drop": {"request": CHECK}, "Join the export": {"request": CHECK},
-    "Import the file": PLAN, "Claim what started the run": {"a": 1},
+    "Import the file": {"plan": PLAN, "backend": "engine"}, "Claim what started the run": {"a": 1},
     "Ensure the filter": FILTER, "Start the recommender": RECOMMENDER,
     "Wait for the recommender": {"recommender": RECOMMENDER, "made": {"arn": "arn:recommender"}},
     "Train the recipe": RECIPE, "Update the campaign": TARGET, "Return to the version before": TARGET,
@@ -218,7 +222,7 @@ def test_what_started_a_run_is_known_before_it_is_claimed(started: object, shop:
     assert (noted_drop["run"], noted_drop["shop"], noted_drop["kind"], noted_drop["key"]) == ("run", shop, kind, key)
     assert noted.pop("caller") == CALLER
     assert noted.pop("collected") == {"drops": [], "notes": []}
-    assert noted == {name: [] for name in ("drops", "imported", "trained", "back", "undone")}
+    assert noted == {name: [] for name in LISTS} | {"wave": 0}
 
 
 def result(kind: str, outcome: str) -> dict[str, Any]:

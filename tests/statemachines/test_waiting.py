@@ -25,11 +25,11 @@ WORKS = {"status": "CREATE IN_PROGRESS", "ready": False, "name": "job", "made": 
 DONE = {"status": "ACTIVE", "ready": True, "name": "job", "arn": "arn:job"}
 QUOTAS = {
     "Check each drop": 5,
-    "Import each file": 3,
+    "Import each file": 6,
     "Ensure each filter": 30,
     "Start each recommender": 5,
     "Wait for each recommender": 5,
-    "Train each recipe": 5,
+    "Train each recipe": 10,
     "Promote each approved recipe": 5,
     "Put each campaign back": 5,
     "Export each dataset": 3,
@@ -37,7 +37,8 @@ QUOTAS = {
     "Train and ask each recipe": 2,
     "Run each job": 20,
 }
-"""The most items of each Map: kinds of drops and of data, Personalize's quotas of filters and campaigns, recipes."""
+"""The most items of each Map: kinds of drops and of data, Personalize's quotas of filters and campaigns, recipes; where
+two backends import and train, those of both."""
 
 
 def asks(state: State, answer: State, minutes: float = 0) -> State:

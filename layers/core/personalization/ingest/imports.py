@@ -228,6 +228,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         ),
         filters=_filters(names, drop.shop, settings) if trains else (),
         is_on_both=settings.is_on_both,
+        is_spare_engine=settings.is_spare_engine,
         recipes=_recipes(names, drop.shop, lineage, settings=settings, digest=digest) if trains else (),
         begun_at=lineage.begun_at,
         rows=checked.rows,

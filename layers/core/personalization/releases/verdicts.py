@@ -32,9 +32,12 @@ class Trained(Part):
 
 
 class Untrained(Part):
-    """A recipe of the fallback whose training failed, with the reason."""
+    """Why a fallback gets no new versions: the engine's training of a recipe or import of a kind of data failed."""
 
-    alias: str
+    alias: str = Field(default="", exclude_if=not_)
+    """The recipe's."""
+    kind: str = Field(default="", exclude_if=not_)
+    """The data's."""
     reason: Sentence
 
 
@@ -110,8 +113,14 @@ def to_judge(plan: Plan, trained: Sequence[Trained], untrained: Collection[Untra
 
 def without_fallback(untrained: Sequence[Untrained]) -> list[Text]:
     """Say that the fallback has no new versions."""
-    text = "the fallback has no new versions, since the engine's training of {recipe} failed: {reason}"
-    return [Text("note.no-fallback", text, recipe=recipe_of(part.alias), reason=part.reason) for part in untrained[:1]]
+    of_recipe = "the fallback has no new versions, since the engine's training of {recipe} failed: {reason}"
+    of_data = "the fallback has no new versions, since the engine's import of {kind} failed: {reason}"
+    return [
+        Text("note.no-fallback-data", of_data, kind=part.kind, reason=part.reason)
+        if part.kind
+        else Text("note.no-fallback", of_recipe, recipe=recipe_of(part.alias), reason=part.reason)
+        for part in untrained[:1]
+    ]
 
 
 Compared = Mapping[str, tuple[str, str | None]]

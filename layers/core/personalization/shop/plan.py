@@ -109,10 +109,13 @@ class RecipePart(Part):
     """The members of the solution in the settings, by Personalize's names."""
     is_spare: bool = Field(default=False, exclude_if=not_)
     """Whether it only answers where another backend does not, so that a release may do without it."""
+    engine: bool = Field(default=False, exclude_if=not_)
+    """Whether the engine trains it."""
 
     def on(self, backend: Backend) -> Self:
         """Return the same recipe on a backend."""
-        return self.replaced(solution=self.solution.on(backend), campaign=self.campaign.on(backend))
+        resources = {"solution": self.solution.on(backend), "campaign": self.campaign.on(backend)}
+        return self.replaced(**resources, engine=backend == "engine")
 
 
 class Joined(Part):
@@ -321,6 +324,8 @@ class Plan(Part):
     is_on_both: bool = Field(default=False, exclude_if=not_)
     """Whether the engine imports the same files beside Amazon Personalize: it has recipes of the shop, or answers where
     Amazon Personalize does not."""
+    is_spare_engine: bool = Field(default=False, exclude_if=not_)
+    """Whether it does so for a fallback alone, which a run may do without."""
 
     def on(self, backend: Backend) -> Self:
         """Return the plan of the same imports on a backend, without what only Amazon Personalize has."""
@@ -413,6 +418,8 @@ class ImportRequest(Part):
     plan: RunPlan
     filter: FilterPart | None = None
     recommender: RecommenderPart | None = None
+    backend: Backend | None = Field(default=None, exclude_if=is_none)
+    """Whose import it is, where that is not the backend of the plan."""
     made: Made = Made()
 
     def on(self, backend: Backend) -> Self:

@@ -184,6 +184,11 @@ class ShopSettings(TableSettings, BaseModel):
         """Whether the engine imports and trains beside Amazon Personalize."""
         return self.home == "personalize" and (bool(self.fallback) or "engine" in self.backends.values())
 
+    @property
+    def is_spare_engine(self) -> bool:
+        """Whether the engine only answers where Amazon Personalize does not."""
+        return self.is_on_both and "engine" not in self.backends.values()
+
     @cached_property
     def deployed(self) -> tuple[RecipeAlias, ...]:
         """The recipes with a campaign: all but the baseline, unless it is named for one or trained alone."""
