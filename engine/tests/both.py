@@ -99,6 +99,15 @@ class Both:
             of_library = {"code": refused.code, "message": refused.message}
         return _without_id(answer), _without_id(of_library)
 
+    def explained(self, recipe: str, question: Json) -> tuple[Json, Json]:
+        """Return what the service's page and the library say beside an answer, as JSON has it."""
+        body = json.dumps({"source": self.sources[recipe], **question}).encode()
+        status, _, answer = self.aws.engine.ask("/_page/why", body, Authorization="")
+        assert status == 200, answer
+        now = FaultDoor(self.aws.engine.url).now()
+        said = self.recommenders[recipe].explain(question, live=Live(changes=Changes(self.since)), now=now)
+        return json.loads(answer), json.loads(json.dumps(said))
+
 
 def _without_id(answer: Json) -> Json:
     return {name: value for name, value in answer.items() if name != "recommendationId"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from personalize_local.library import Changes, Counted, Live, PutRecord, Since, StreamedEvent
+from personalize_local.library import Changes, Counted, Live, PutRecord, Refused, Since, StreamedEvent
 from personalize_local.recipes.definitions import RECIPES
 from personalize_local.testing import FaultDoor
 
@@ -182,6 +182,60 @@ def test_what_is_streamed_and_put_changes_both_alike(both: Both, recipe: str) ->
     bought = both.filter('EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")')
     assert "i24" not in str(same(both, recipe, question(recipe, visitor) | more | {"filterArn": bought}))
     same(both, recipe, question(recipe, "u2"))
+
+
+@pytest.mark.parametrize("recipe", ANSWERING)
+def test_what_stands_beside_an_answer_is_said_as_in_the_service(both: Both, recipe: str) -> None:
+    if recipe == ACTION:
+        for user in ("u2", "nobody"):
+            service, of_library = both.explained(recipe, {"user": user, "items": ["call", "absent"]})
+            assert of_library == service
+        return
+    both.click("i23", "seer", f"seer-{recipe}", "Purchase")
+    questions: list[Json] = [
+        {},
+        {"user": "u2", "items": ["i24", "i7", "absent"]},
+        {"user": "seer", "items": ["i24", "i7"], "item": "i3"},
+        {"user": "nobody", "items": ["i24"]},
+        {"who": "absent", "like": "YOU"},
+        {"who": "i23", "items": ["i23"], "like": "u1"},
+    ]
+    for wanted in questions:
+        service, of_library = both.explained(recipe, wanted)
+        assert of_library == service
+    assert of_library["who"]["latest"][0]["user"] == "seer"
+
+
+@pytest.mark.parametrize("recipe", [NEXT])
+def test_what_a_user_just_did_is_said_and_who_was_erased_is_not(both: Both, recipe: str) -> None:
+    recommender, before = both.recommenders[recipe], both.recommenders[recipe].explain({"who": "i3", "like": "u1"})
+    event, back = replace(EVENT, user_id="new"), replace(EVENT, user_id="u1", event_id="live-4", sent_at=STREAMED + 9)
+    said = recommender.explain({"user": "new", "items": ["i4"]}, live=Live([event, event], {"AGE_GROUP": "old"}))
+    assert (said["interactions"], said["latest"][0]["time"], said["user"]) == (1, STREAMED, {"AGE_GROUP": "old"})
+    assert said["because"]["i4"][0] == "i3"
+
+    erased = {before["who"]["latest"][0]["user"], "u1", "of-no-shop"}
+    after = recommender.explain({"who": "i3", "like": "u1"}, erased=erased)
+    assert after["who"]["interactions"] < before["who"]["interactions"]
+    assert len(after["who"]["latest"]) == len(before["who"]["latest"]) == 20
+    assert not erased & {row["user"] for row in after["who"]["latest"]}
+    assert set(before["like"]["users"]) - set(after["like"]["users"]) == erased & set(before["like"]["users"])
+    assert "u1" not in recommender.explain({"like": "young"}, erased=erased)["like"]["described"]
+    assert not erased & set(recommender.explain({}, erased=erased)["users"])
+
+    # What they did since is theirs again.
+    since = Live(changes=Changes(Since([back], [PutRecord("u1", {"AGE_GROUP": "Ageless"})])))
+    again = recommender.explain({"who": "i3", "like": "less"}, live=since, erased=erased)
+    assert again["who"]["latest"][0] == {"user": "u1", "time": STREAMED + 9.0, "type": "View"}
+    assert again["like"]["described"] == {"u1": {"AGE_GROUP": "Ageless"}}
+
+
+@pytest.mark.parametrize("recipe", [NEXT])
+@pytest.mark.parametrize("bad", [{"items": "i3"}, {"items": [3]}, {"user": None}, {"like": 1}, {"items": ["i"] * 501}])
+def test_a_question_of_another_form_is_refused(both: Both, recipe: str, bad: Json) -> None:
+    with pytest.raises(Refused) as refused:
+        both.recommenders[recipe].explain(bad)
+    assert (refused.value.code, refused.value.message.startswith("Ask for")) == ("InvalidInputException", True)
 
 
 @pytest.mark.parametrize("recipe", [NEXT, "aws-similar-items", "aws-personalized-ranking-v2"])

@@ -317,11 +317,15 @@ class Client:
 
     def functions(self) -> dict[str, str]:
         """Return the stack's functions by logical id, with the log group of each."""
-        stack = boto3.client("cloudformation", **access(self.state))
-        resources = stack.describe_stack_resources(StackName=self.state.stack)["StackResources"]
-        ids = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+        ids = self.resources()
         names = [name.removesuffix("Function") for name in ids if name.endswith("Function")]
         return {f"{name}Function": ids[f"{name}LogGroup"] for name in names}
+
+    def resources(self) -> dict[str, str]:
+        """Return the names of the stack's resources by logical id."""
+        stack = boto3.client("cloudformation", **access(self.state))
+        resources = stack.describe_stack_resources(StackName=self.state.stack)["StackResources"]
+        return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
 
     def log_lines(self, group: str, *, follow: bool = False, limit: int = 50) -> Iterator[str]:
         """Yield the last `limit` lines of a log group; with `follow`, then the new ones, without end."""

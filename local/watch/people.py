@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.auth import SigV4Auth
@@ -24,6 +25,9 @@ from local.cloud.environments import LocalError
 from local.cloud.home import REGION, access
 from local.terminal.output import item_name, letters
 from local.watch.server import MissingError
+
+if TYPE_CHECKING:
+    from local.watch.own_engine import OwnEngine
 
 LISTED: Final = 12
 """Items of a list."""
@@ -110,23 +114,28 @@ class People:
             "items": [{"item": item, "name": names.get(item, "")} for item in items],
         }
 
+    @cached_property
+    def _own_engine(self) -> "OwnEngine":
+        from local.watch.own_engine import OwnEngine  # noqa: PLC0415 - numpy, for shops on the engine alone
+
+        return OwnEngine.of(self._client)
+
     def _facts(self, shop: str, question: Mapping[str, object]) -> dict[str, Any]:
-        """Ask the engine behind the API what is known; it wants a key that may read people's data."""
+        """Ask what is known: the stand-in of Amazon Personalize, or the engine in the shop's account."""
         campaigns = self._client.runs.record(shop, "release").get("campaigns") or {}
         if not campaigns:
             text = "{shop} has no release yet: drop its files, and look here when a run has promoted one"
             raise MissingError(Text("watch.no-release", text, shop=shop))
-        # A campaign of the engine's backend is none of the service that is asked here.
-        served = {alias: arn for alias, row in campaigns.items() if not is_of_engine(arn := str(row["arn"]))}
-        if not served:
-            text = (
-                "{shop} answers from the engine in its own functions, which tell this page of no customers and items: "
-                "its runs, lists and experiments are here, and the API answers as ever"
-            )
-            raise MissingError(Text("watch.own-engine", text, shop=shop))
-        personal = next((alias for alias in served if "personalization" in alias), next(iter(served)))
+        personal = next((alias for alias in campaigns if "personalization" in alias), next(iter(campaigns)))
+        campaign = str(campaigns[personal]["arn"])
+        if is_of_engine(campaign):
+            return self._own_engine.facts(shop, campaign, question)
+        return self._told_by_service(campaign, question)
+
+    def _told_by_service(self, campaign: str, question: Mapping[str, object]) -> dict[str, Any]:
+        """Ask the stand-in of Amazon Personalize; it wants a key that may read people's data."""
         state = self._client.state
-        body = json.dumps({"source": served[personal], **question}).encode()
+        body = json.dumps({"source": campaign, **question}).encode()
         address = f"{state.engine}/_page/why"
         request = AWSRequest("POST", address, {"Content-Type": "application/json"}, body)
         SigV4Auth(Credentials(state.access_key, state.secret_key), "personalize", REGION).add_auth(request)

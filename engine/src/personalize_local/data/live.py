@@ -6,7 +6,7 @@ Imported rows are arrays mapped from disk; streamed events and put records lie o
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from threading import Lock
@@ -113,21 +113,25 @@ class Bulk:
         return cls(files, facts)
 
     def some_users(self, most: int) -> list[str]:
+        """Return users with interactions, from everywhere among them."""
         users = len(self._user_ids) if self._files else 0
         return [self._user_ids[position] for position in range(0, users, max(1, users // max(most, 1)))][:most]
 
     def users_starting(self, text: str, most: int) -> list[str]:
         return self._user_ids.starting(text, most) if self._files else []
 
-    def of_item(self, item_id: str, most: int) -> tuple[int, list[tuple[str, Interaction]]]:
-        """Return the number of an item's rows, and the newest of them with their users."""
+    def of_item(self, item_id: str, most: int, erased: Collection[str]) -> tuple[int, list[tuple[str, Interaction]]]:
+        """Return the number of an item's rows without those of erased users, and the newest ones with their users."""
         position = self._item_names.find(item_id) if self._files else -1
         if position < 0:
             return 0, []
-        rows = np.flatnonzero(self._files["history.item"] == position)
-        newest = rows[np.argsort(self._files["history.time"][rows], kind="stable")[::-1][:most]]
-        users = np.searchsorted(self._files["history.start"], newest, side="right") - 1
         starts = self._files["history.start"]
+        rows = np.flatnonzero(self._files["history.item"] == position)
+        if erased:
+            users = np.searchsorted(starts, rows, side="right") - 1
+            rows = rows[~np.isin(users, [self._user_ids.find(user) for user in erased])]
+        newest = rows[np.argsort(self._files["history.time"][rows], kind="stable")[::-1][:most]]
+        users = np.searchsorted(starts, newest, side="right") - 1
         return len(rows), [
             (self._user_ids[user], self.history(self._user_ids[user])[int(row - starts[user])])
             for user, row in zip(users.tolist(), newest.tolist(), strict=True)
@@ -253,31 +257,38 @@ class LiveData:
         for catalogue in self._catalogues.values():
             catalogue.update(item_id, self._items[item_id])
 
-    def some_users(self, most: int) -> list[str]:
-        """Return users with interactions, some of the imported ones and the latest of the streamed ones."""
+    def some_users(self, most: int, erased: Collection[str] = ()) -> list[str]:
+        """Return users with interactions, some of the imported ones and the latest of the streamed ones.
+
+        `erased`: users whom imported data still have, but who are not told; so below.
+        """
         streamed = list(self._events)[::-1]
-        imported = self._bulk.some_users(max(most // 2, most - len(streamed)))
+        imported = _without(erased, self._bulk.some_users(max(most // 2, most - len(streamed)) + len(erased)))
         return list(dict.fromkeys([*imported, *streamed]))[:most]
 
-    def users_starting(self, text: str, most: int) -> list[str]:
+    def users_starting(self, text: str, most: int, erased: Collection[str] = ()) -> list[str]:
         """Return users with interactions whose ids begin with a text."""
         streamed = (user for user in self._events if user.startswith(text))
-        return sorted({*self._bulk.users_starting(text, most), *streamed})[:most]
+        imported = _without(erased, self._bulk.users_starting(text, most + len(erased)))
+        return sorted({*imported, *streamed})[:most]
 
-    def users_having(self, text: str, most: int) -> dict[str, dict[str, str]]:
+    def users_having(self, text: str, most: int, erased: Collection[str] = ()) -> dict[str, dict[str, str]]:
         """Return users whose metadata have a text in them, in any case, with the columns that have it."""
         wanted = text.casefold()
         streamed = {
             user: {name: value for name, value in row.items() if isinstance(value, str) and wanted in value.casefold()}
             for user, row in self._users.items()
         }
-        imported = self._bulk.users.having(wanted, most + len(streamed))
+        rows = self._bulk.users.having(wanted, most + len(streamed) + len(erased))
+        imported = {user: rows[user] for user in _without(erased, rows)}
         users = {user: columns for user, columns in {**imported, **streamed}.items() if columns}
         return dict(list(users.items())[:most])
 
-    def of_item(self, item_id: str, most: int) -> tuple[int, list[tuple[str, Interaction]]]:
+    def of_item(
+        self, item_id: str, most: int, erased: Collection[str] = ()
+    ) -> tuple[int, list[tuple[str, Interaction]]]:
         """Return the number of an item's interactions with known users, and the newest of them with their users."""
-        imported, rows = self._bulk.of_item(item_id, most)
+        imported, rows = self._bulk.of_item(item_id, most, erased)
         streamed = [(owned.user_id, owned.row) for owned in self.owned if owned.row.item_id == item_id]
         newest = sorted([*rows, *streamed], key=lambda pair: pair[1].timestamp, reverse=True)
         return imported + len(streamed), newest[:most]
@@ -343,6 +354,10 @@ class _Catalogue:
 
 def _loaded(directory: Path | None) -> Bulk:
     return Bulk.load(directory) if directory else Bulk({}, {})
+
+
+def _without(erased: Collection[str], users: Iterable[str]) -> list[str]:
+    return [user for user in users if user not in erased]
 
 
 def _interaction(event: StreamedEvent, item_id: str) -> Interaction:

@@ -3,7 +3,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -174,6 +174,46 @@ class Recommender:
             limit = actions.check(self._source, request)
             chosen = actions.recommended(request, self._facts(request, live, filters, now), limit)
         return {"actionList": chosen, "recommendationId": recommendation_id(self._source.arn)}
+
+    def explain(
+        self,
+        question: Mapping[str, Any],
+        *,
+        live: Live = _NOTHING,
+        erased: Collection[str] = (),
+        now: float | None = None,
+    ) -> Json:
+        """Say what is known beside an answer, for people who want to understand it; no operation of the service.
+
+        The question may name a `user`, `items` of their list, an `item` that similar ones were asked for, one `who`se
+        latest users are wanted, and a text to look up: `like`. The answer has:
+
+        * of the user: columns (`user`), `interactions`, the `latest` of them, and `because`: what each item's score
+          owes most to, with its share, found out by asking the model without each item of the history
+        * `items`: columns, `rank` by popularity in training, and how many `times` the user had each
+        * `who`: the item's `interactions`, and the `latest` with their users; of `live.changes` as far as it has events
+        * `like`: `users` with such ids, users `described` by such columns, and `items` with such ids
+        * without a user, some `users`, `popular` items and `eventTypes` to ask about
+
+        `erased`: users whom the tables still have, but nobody may see; a question about them names nobody. Raises
+        Refused for a question of another form.
+        """
+        from personalize_local.answers import explaining  # noqa: PLC0415 - few answers are explained
+
+        with refusing():
+            asking = explaining.read(question)
+            facts = self._facts({"userId": asking.user} if asking.user else {}, live, None, now)
+            subject = explaining.Explaining(
+                question=asking,
+                recipe_type=self._source.spec.recipe_type,
+                catalogue=facts.catalogue,
+                history=facts.history,
+                user=facts.user,
+                now=facts.now,
+                erased=erased,
+            )
+            *_, causes = subject.causes()
+            return subject.facts(causes)
 
     def _facts(self, request: Request, live: Live, filters: FilterOf | None, now: float | None) -> Facts:
         catalogue = self._catalogue(live.changes)

@@ -103,8 +103,13 @@ class Container:
         self._said_at = float("-inf")
         self._lock = threading.Lock()
 
-    def answering(self, arn: str, wait: float) -> Answering:
+    def answering(self, arn: str, wait: float, *, newest: bool = False) -> Answering:
         """Return what answers for a campaign: as it serves now, or while that is being fetched, as it served before.
+
+        Args:
+            arn: the campaign's ARN.
+            wait: seconds to wait where the container has nothing of it yet.
+            newest: whether to look at once, and to wait for what it serves now as well.
 
         Raises:
             Refused: there is no such campaign.
@@ -113,12 +118,12 @@ class Container:
         campaign = self._campaign(arn)
         with campaign.lock:
             now = self._account.clock()
-            if now >= campaign.look_at and (campaign.fetch is None or not campaign.fetch.is_alive()):
+            if (newest or now >= campaign.look_at) and (campaign.fetch is None or not campaign.fetch.is_alive()):
                 campaign.look_at = now + REMEMBER_SECONDS
                 campaign.looked.clear()
                 campaign.fetch = threading.Thread(target=self._renew, args=(arn, campaign), daemon=True)
                 campaign.fetch.start()
-        if campaign.answers_from is None and campaign.fetch:
+        if campaign.fetch and (newest or campaign.answers_from is None):
             campaign.fetch.join(wait)
         elif now >= campaign.looked_at + IDLE_SECONDS:
             campaign.looked.wait(LOOK_SECONDS)

@@ -181,6 +181,22 @@ def event_of(item: Item) -> LiveEvent:
     )
 
 
+def user_in(rows: Sequence[Item]) -> LiveUser:
+    """Return a user from the items of their partition, newest first, but for what an erasure hides."""
+    special = {item["s"]["S"]: item for item in rows if not is_event(item)}
+    tombstone = special.get(ERASED)
+    erased = _stored(tombstone) if tombstone else 0
+    if tombstone and "ended" not in tombstone:
+        return LiveUser(erased=erased, leaving=True)
+    events = [item for item in rows if is_event(item) and _stored(item) > erased][:MOST_EVENTS]
+    put = special.get(USER)
+    return LiveUser(
+        events=list(map(event_of, sorted(events, key=_order))),
+        properties=json.loads(put["properties"]["S"]) if put and _stored(put) > erased else None,
+        erased=erased,
+    )
+
+
 def put_of(item: Item) -> Put:
     """Return a put record from its item."""
     return Put(item["id"]["S"], json.loads(item["properties"]["S"]), _stored(item))
@@ -224,18 +240,7 @@ class LiveTable:
             ScanIndexForward=False,
             Limit=MOST_EVENTS + _SPECIAL,
         )
-        special = {item["s"]["S"]: item for item in page["Items"] if not is_event(item)}
-        tombstone = special.get(ERASED)
-        erased = _stored(tombstone) if tombstone else 0
-        if tombstone and "ended" not in tombstone:
-            return LiveUser(erased=erased, leaving=True)
-        events = [item for item in page["Items"] if is_event(item) and _stored(item) > erased][:MOST_EVENTS]
-        put = special.get(USER)
-        return LiveUser(
-            events=list(map(event_of, sorted(events, key=_order))),
-            properties=json.loads(put["properties"]["S"]) if put and _stored(put) > erased else None,
-            erased=erased,
-        )
+        return user_in(page["Items"])
 
     def puts_of_items(self, group: str, cut: int) -> Sequence[Put]:
         """Return the items that were put after a cut, oldest first, of each the newest record."""
