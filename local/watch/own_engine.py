@@ -5,9 +5,11 @@ The functions read the events of one user. Who had an item, and who is like a te
 is for a laptop, whose table is small and whose reads cost nothing.
 """
 
+import shutil
 import tempfile
 import threading
 import time
+import weakref
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -37,11 +39,13 @@ WAIT_SECONDS: Final = 30.0
 class OwnEngine:
     """Says what is known of users and items, as `library.Recommender.explain` does, and as answers know it now."""
 
-    def __init__(self, account: Account, store: files.Store, live_table: str) -> None:
-        """Name what the functions of a stack work on: its records, its bucket, and the table of what came."""
+    def __init__(self, account: Account, store: files.Store, live_table: str, root: Path) -> None:
+        """Name what the functions of a stack work on: its records, its bucket, and the table of what came.
+
+        `root`: a folder on the disk for models and tables.
+        """
         self._account, self._live_table = account, live_table
-        self._folder = tempfile.TemporaryDirectory(prefix="engine-", ignore_cleanup_errors=True)
-        self._container = Container(account, store, Path(self._folder.name))
+        self._container = Container(account, store, root)
         self._reading = threading.Lock()
 
     @classmethod
@@ -53,7 +57,10 @@ class OwnEngine:
         account = Account(
             dynamodb=lambda: dynamodb, table=lambda: client.table.name, names=lambda: names, clock=time.time
         )
-        return cls(account, files.Store(lambda: s3, lambda: state.outputs["BucketName"]), live_table)
+        root = Path(tempfile.mkdtemp(prefix="engine-"))
+        own_engine = cls(account, files.Store(lambda: s3, lambda: state.outputs["BucketName"]), live_table, root)
+        weakref.finalize(own_engine, shutil.rmtree, root, ignore_errors=True)
+        return own_engine
 
     def facts(self, shop: str, campaign: str, question: Mapping[str, Any]) -> dict[str, Any]:
         """Answer a question to the model of a campaign, by its ARN. Raises LocalError."""

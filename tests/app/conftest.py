@@ -55,10 +55,9 @@ PERSONALIZE_ALONE = {
     "test_reliability": _ITS_FAULTS,
     "test_rights": "the rights of calls to the service",
     "test_takeover": _ITS_FAULTS,
-    "test_watch": _LOCAL,
 }
 """Files whose scenarios play on Amazon Personalize alone, and why; single scenarios have the mark `personalize`."""
-ON_ENGINE_BY_DAY = {"test_main_job", "test_releases"}
+ON_ENGINE_BY_DAY = {"test_main_job", "test_releases", "test_watch"}
 """The files that `make test` plays in shops on the engine's backend as well; by night all do that can."""
 LONGEST = (
     "test_reliability",

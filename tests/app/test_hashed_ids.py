@@ -58,10 +58,7 @@ def test_addresses_and_hashes_are_answered_alike_and_a_page_gets_the_hash(hashin
     session = hashing.client.http.request("POST", url, json={"userToken": token}).json()
     assert session["userId"] == hashed
 
-    if hashing.backend == "personalize":
-        watched(hashing, address, hashed)
-    else:
-        assert "in its own functions" in page(hashing, f"users/{address}")["detail"]
+    watched(hashing, address, hashed)
     for line in (("recommend", SHOP, address), ("runs", SHOP)):
         hashing.command_json(*line)
 
@@ -69,7 +66,7 @@ def test_addresses_and_hashes_are_answered_alike_and_a_page_gets_the_hash(hashin
 
 
 def watched(hashing: Laptop, address: str, hashed: str) -> None:
-    """See what the watch page shows, which asks the stand-in of Amazon Personalize what it knows."""
+    """See what the watch page shows, which asks the shop's backend what it knows."""
     assert page(hashing, f"users/{address}")["user"] == hashed
     users = page(hashing, f"find/{address}")["users"]
     assert [entry["user"] for entry in users] == [hashed]

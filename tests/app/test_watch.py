@@ -19,6 +19,8 @@ from tests.app.conftest import Shop
 from tests.app.laptop import Laptop
 from tests.app.waiting import BOUND, until
 
+_LOCAL = "about the local cloud, whatever its shops"
+
 
 @dataclass(frozen=True)
 class Page:
@@ -47,6 +49,7 @@ def page(laptop: Laptop) -> Page:
     return Page(f"{address.scheme}://{address.netloc}", address.fragment.removeprefix("key="))
 
 
+@pytest.mark.personalize(_LOCAL)
 def test_open_prints_the_address_that_status_has_and_opens_a_browser(laptop: Laptop, tmp_path: Path) -> None:
     browser, opened = tmp_path / "browser", tmp_path / "opened"
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
@@ -58,6 +61,7 @@ def test_open_prints_the_address_that_status_has_and_opens_a_browser(laptop: Lap
     assert (shown.returncode, shown.stdout.strip(), opened.read_text().strip()) == (0, url, url)
 
 
+@pytest.mark.personalize(_LOCAL)
 def test_a_server_that_has_died_is_started_again_where_it_was(laptop: Laptop) -> None:
     before = laptop.command_json("open")["url"]
     state = laptop.home.read()
@@ -111,6 +115,24 @@ def test_a_customer_and_an_item_are_told_about(shop: Shop, page: Page) -> None:
     assert page.ask("/api/shops/absent/users/u1")[0] == 404
 
 
+def test_what_a_customer_just_did_is_shown(shop: Shop, page: Page) -> None:
+    path = f"/api/shops/{shop.name}"
+    before = page.ask(f"{path}/items/garden-21")[1]["interactions"]
+    sent = {"userId": "watched", "sessionId": "seen", "events": [{"eventType": "View", "itemId": "garden-21"}]}
+    assert shop.call("POST", "/events", sent).status == 202
+
+    def history() -> list[tuple[str, str]]:
+        return [(row["name"], row["type"]) for row in page.ask(f"{path}/users/watched")[1]["history"]]
+
+    # A busy machine may queue the event.
+    until(lambda: bool(history()), "the event is delivered")
+    assert history() == [("Garden 21", "View")]
+    item = page.ask(f"{path}/items/garden-21")[1]
+    assert (item["latest"][0]["user"], item["interactions"]) == ("watched", before + 1)
+    assert [entry["user"] for entry in page.ask(f"{path}/find/watch")[1]["users"]] == ["watched"]
+
+
+@pytest.mark.personalize("what a button sends asks no backend")
 def test_what_is_confirmed_is_done_once(laptop: Laptop, shop: Shop, page: Page) -> None:
     action = str(uuid.uuid4())
     first, again = (page.act(shop.name, action="retrain", id=action) for _ in range(2))
