@@ -117,7 +117,7 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "tests/engine",
-        "engine_shop test_backend test_bad_input test_batches test_files",
+        "engine_shop test_backend test_bad_input test_batches test_explaining test_files",
         "kills, threads and a full disk are played in one container, whose clock a test holds",
     ),
     (

@@ -144,14 +144,14 @@ def campaign(shop: "PersonalizeClient") -> str:
     return shop.create_campaign(name="retail-engine-similar", solutionVersionArn=version)["campaignArn"]
 
 
-def containing(folder: Path, clock: Callable[[], float]) -> Container:
-    return Container(
-        backend.Account(
-            dynamodb=clients.dynamodb, table=environment.table, names=environment.engine_names, clock=clock
-        ),
-        STORE,
-        folder,
+def account(clock: Callable[[], float]) -> backend.Account:
+    return backend.Account(
+        dynamodb=clients.dynamodb, table=environment.table, names=environment.engine_names, clock=clock
     )
+
+
+def containing(folder: Path, clock: Callable[[], float]) -> Container:
+    return Container(account(clock), STORE, folder)
 
 
 def wait_for(here: Container, campaign: str) -> None:

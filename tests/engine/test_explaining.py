@@ -11,11 +11,10 @@ from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.errors import RetryLater
 from personalization.engine import files
-from personalization.engine.backend import Account
 
 from local.cloud.environments import LocalError
 from local.watch.own_engine import OwnEngine
-from tests.engine.engine_shop import ARN, GROUP, STORE, imported, interactions, written
+from tests.engine.engine_shop import ARN, GROUP, STORE, account, imported, interactions, written
 from tests.handlers.samples import BUCKET
 
 if TYPE_CHECKING:
@@ -30,10 +29,7 @@ BOUGHT = 1_900_000_000
 
 def asking(campaign: str, root: Path, store: files.Store = STORE) -> Ask:
     """Ask about a campaign as one watch page does."""
-    account = Account(
-        dynamodb=clients.dynamodb, table=environment.table, names=environment.engine_names, clock=time.time
-    )
-    own_engine = OwnEngine(account, store, environment.live_table(), root)
+    own_engine = OwnEngine(account(time.time), store, environment.live_table(), root)
     return lambda **question: own_engine.facts("engine", campaign, question)
 
 
