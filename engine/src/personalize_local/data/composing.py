@@ -212,8 +212,8 @@ def _event_types(interactions: Table, new: Iterable[str]) -> tuple[npt.NDArray[n
 
 def _context(interactions: Table) -> dict[str, Strings]:
     names = contexts(interactions.schema)
-    missing = np.full(len(interactions.arrays["history.time"]), -1)
     columns = {name: f"history.context.{name}" for name in names}
+    missing = np.full(len(interactions.arrays["history.time"]) if columns else 0, -1)
     return {name: interactions.texts(key, interactions.arrays.get(key, missing)) for name, key in columns.items()}
 
 

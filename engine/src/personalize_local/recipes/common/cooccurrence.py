@@ -117,8 +117,10 @@ def _summed(parts: list[Part], items: int) -> Matrix:
     """Add up the weights of pairs into a matrix [items, items]; empties `parts`."""
     if not parts:
         return sparse.csr_array((items, items), dtype=np.float32)
-    before, after, weights = map(np.concatenate, zip(*parts, strict=True))
-    parts.clear()  # what was put together would take as much memory again
+    columns = list(map(list, zip(*parts, strict=True)))
+    parts.clear()
+    # What was put together would take as much memory again: each column goes before the next one is made.
+    before, after, weights = (np.concatenate(columns.pop(0)) for _ in range(3))
     if items * items <= DENSE * len(before):  # much quicker than sorting the pairs
         total = np.bincount(before.astype(np.int64) * items + after, weights, minlength=items * items)
         cells = np.flatnonzero(total)

@@ -34,7 +34,7 @@ class Rows:
     time: Ints
     """[rows] Unix epoch seconds."""
     weight: npt.NDArray[np.floating[Any]]
-    """[rows] weight of the event; 1 unless eventsConfig says otherwise."""
+    """[rows] weight of the event; 1 unless eventsConfig says otherwise: then one number stands for all of them."""
     source: Numbers
     """[rows] the row of the snapshot."""
     items: int
@@ -46,7 +46,8 @@ class Rows:
     def where(self, mask: Mask) -> Self:
         if mask.all():
             return self
-        return replace(self, **{name: getattr(self, name)[mask] for name in _COLUMNS})
+        columns: dict[str, Any] = {name: _at(getattr(self, name), mask) for name in _COLUMNS}
+        return replace(self, **columns)
 
     def position_from_end(self) -> Ints:
         """[rows] number of later rows of the same user."""
@@ -118,6 +119,14 @@ def training_rows(snapshot: Snapshot, config: TrainingConfig) -> Rows:
     return rows
 
 
+def _at(column: npt.NDArray[Any], index: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return some values of a column. Where one value stands for all of it, that takes no memory."""
+    if column.strides == (0,):
+        return np.broadcast_to(column[:1], int(np.count_nonzero(index)) if index.dtype == bool else len(index))
+    values: npt.NDArray[Any] = column[index]
+    return values
+
+
 def renumbered(rows: Rows, position: Numbers) -> Rows:
     """Return the rows with new item numbers: item `i` becomes `position[i]`."""
     return replace(rows, item=position[rows.item])
@@ -134,7 +143,7 @@ def _rows(snapshot: Snapshot, events: tuple[EventParameters, ...]) -> Rows:
         user=snapshot.user_index,
         item=snapshot.item_index[order],
         time=snapshot.timestamps,
-        weight=_weights(snapshot, events)[order],
+        weight=_at(_weights(snapshot, events), order),
         source=order,
         items=len(snapshot.items),
     )
@@ -154,7 +163,7 @@ def _order(snapshot: Snapshot) -> Numbers:
 
 
 def _weights(snapshot: Snapshot, events: tuple[EventParameters, ...]) -> npt.NDArray[np.float32]:
-    weights = np.ones(len(snapshot.user_index), np.float32)
+    weights = np.broadcast_to(np.float32(1), len(snapshot.user_index))
     given = {event.event_type.lower(): event.weight for event in events if event.weight is not None}
     if given:
         top = max(given.values()) or 1.0

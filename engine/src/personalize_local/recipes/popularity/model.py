@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from personalize_local.data.arrays import Arrays
 from personalize_local.recipes.common.repeat_features import DAY
-from personalize_local.recipes.common.topk import Places, Scores
+from personalize_local.recipes.common.topk import Places, Scores, best
 from personalize_local.recipes.ltr.trees import Trees
 
 HALF_LIVES = (1 / 90, 1 / 36, 1 / 13, 1 / 4)
@@ -188,8 +188,7 @@ class GroupPopularity:
 
     def candidates(self, scores: Scores) -> Places:
         """Return the best items of each kind of popularity and of base scores, in order of position."""
-        by_score = np.argpartition(-scores, min(2 * TOP, len(scores) - 1))[: 2 * TOP]
-        return np.union1d(self._top, by_score)
+        return np.union1d(self._top, best(scores, None, 2 * TOP))
 
     def features(self, codes: Sequence[int], candidates: Places, scores: Scores) -> npt.NDArray[np.float32]:
         """[candidates, NAMES] the features of the trees."""

@@ -178,7 +178,7 @@ class PersonalTrainer:
     def _digest(self, rows: Rows) -> bytes:
         digest, snapshot = blake2b(), self._snapshot
         for array in (rows.user, rows.item, rows.time, rows.weight):
-            digest.update(array.data)
+            digest.update(np.ascontiguousarray(array).data)
         tables = (snapshot.items, snapshot.users, snapshot.item_columns, snapshot.user_columns, snapshot.context)
         digest.update(pickle.dumps(tables, protocol=5))
         return digest.digest()
@@ -266,7 +266,7 @@ class PersonalTrainer:
         )
         born = created(rows, {name: column[order] for name, column in self._columns.items()})
         content = self._content.part(order)
-        windows = RecencyWindows.of(rows.time, rows.item, rows.items, span(rows.time))
+        windows = RecencyWindows.of(rows.time, rows.item, rows.items, span(rows.time)).at(int(np.max(rows.time)) + 1)
         timeline = metadata.timeline(clock=decisions.clock)
         files: dict[str, npt.NDArray[Any]] = {
             **self._cooccurrences(rows, seen, prior, ranked=ranked),
@@ -278,7 +278,7 @@ class PersonalTrainer:
             "returns": return_rates(rows, again).astype(np.float32),
             "gaps": gaps.astype(np.float32),
             "standing": standing(rows),
-            "windows": windows.at(int(np.max(rows.time)) + 1),
+            "windows": windows,
             "seen": seen.astype(np.int32),
             "year": _a_year_ago(rows),
             "shown": np.zeros(rows.items, np.int64) if snapshot.impressions is None else snapshot.impressions[order],
