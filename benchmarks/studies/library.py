@@ -2,7 +2,8 @@
 """What imports, trainings and answers by the engine's library take in one function: processor seconds and memory.
 
 Protocol: the generated interactions of `benchmarks.growth` as a CSV file (ids of 9 characters, an event type, a time),
-imported by a process without numpy, then trained by a process for each recipe without polars, in the standard tier.
+imported by a process without numpy, then trained by a process for each recipe without polars, in the standard tier, by
+one thread.
 Another process for each model answers 300 random users with 25 items, without polars and scipy. Memory is the highest
 resident size (with the files that are mapped, which the system may take back), and beside it the highest of what is not
 mapped, looked at every 10 ms. `--millions 1 10` is the whole range; `--parts` cuts the file.
@@ -10,6 +11,7 @@ mapped, looked at every 10 ms. `--millions 1 10` is the whole range; `--parts` c
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -128,7 +130,8 @@ def main() -> None:
             answers = [f"{ANSWERS}{recipe}" for recipe in options.recipes]
             for what in ("import", *options.recipes, *answers):
                 command = [sys.executable, "-m", "benchmarks.studies.library", "--one", what, name]
-                done = subprocess.run(command, check=False, capture_output=True, text=True)
+                alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # on a busy machine its threads wait for each other
+                done = subprocess.run(command, check=False, capture_output=True, text=True, env=alone)
                 if done.returncode:
                     print(f"| {what} | ended with {done.returncode}: {done.stderr[-300:]} |", flush=True)
                     continue

@@ -45,8 +45,13 @@ def test_recipes_of_one_generation_have_no_limit_that_is_known() -> None:
     [
         (1_000_000, 0, ""),
         (0, 18_000_000, ""),
-        (600_000, 10_000_000, "about 5,075 MB of memory: give the stack an EngineMemory of as much"),
+        (300_000, 10_000_000, "about 3,712 MB of memory: give the stack an EngineMemory of as much"),
         (0, 20_000_000, "about 3,216 MB of memory: give the stack an EngineMemory of as much"),
+        (
+            900_000,
+            20_000_000,
+            "about 7,450 MB of memory and 29 minutes, more than a function can have. With backend: personalize",
+        ),
         (
             25_000,
             100_000_000,
@@ -54,7 +59,7 @@ def test_recipes_of_one_generation_have_no_limit_that_is_known() -> None:
         ),
     ],
 )
-def test_a_training_beyond_the_memory_of_the_engine_is_told_before_it_begins(
+def test_a_training_beyond_a_function_of_the_engine_is_told_before_it_begins(
     items: int, interactions: int, said: str
 ) -> None:
     notes = data_limits(parse("settings.yaml", "backend: engine"), items, interactions)
@@ -73,7 +78,7 @@ def test_trainings_take_what_the_engine_says() -> None:
         for interactions, items in ((0, 0), (100_000, 5_000), (7_000_000, 500_000)):
             needed = library.needs(f"aws-{alias}", interactions, items)
             assert megabytes([alias], interactions, items) == pytest.approx(needed.memory / 2**20, abs=1)
-            assert expected.of(interactions)[1] == pytest.approx(needed.seconds)
+            assert expected.of(interactions, items)[1] == pytest.approx(needed.seconds)
 
 
 def test_what_the_engines_trainings_cost_beside_personalizes_is_said() -> None:

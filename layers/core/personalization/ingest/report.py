@@ -89,32 +89,35 @@ def _fallback(settings: ShopSettings, interactions: int) -> Text:
 def engine_limits(
     settings: ShopSettings, recipes: Sequence[RecipeAlias], items: int, interactions: int
 ) -> tuple[str, ...]:
-    """Return a note about the engine's trainings that are expected to take more memory than a function usually has."""
-    prices = settings.prices
-    needed = engine_jobs.megabytes(recipes, interactions, items if interactions else 0)
-    if needed <= engine_jobs.USUAL_MEGABYTES:
+    """Return a note about the engine's trainings that are expected to take more than a function usually has."""
+    prices, taken = settings.prices, items if interactions else 0
+    needed = engine_jobs.megabytes(recipes, interactions, taken)
+    seconds = engine_jobs.seconds(recipes, interactions, taken)
+    is_short = seconds <= engine_jobs.MOST_SECONDS
+    if is_short and needed <= engine_jobs.USUAL_MEGABYTES:
         return ()
-    if needed <= engine_jobs.MOST_MEGABYTES:
+    if is_short and needed <= engine_jobs.MOST_MEGABYTES:
         text = (
             "a training on {interactions:,} interactions takes about {needed:,} MB of memory: give the stack an "
             "EngineMemory of as much"
         )
         return (Text("limits.engine-memory", text, interactions=interactions, needed=needed),)
+    expected = {"interactions": interactions, "needed": needed, "minutes": round(seconds / 60)}
     if settings.fallback:
         text = (
-            "a training on {interactions:,} interactions takes about {needed:,} MB of memory, more than a function of "
-            "the engine can have, so the run would fail: leave fallback out"
+            "a training on {interactions:,} interactions takes about {needed:,} MB of memory and {minutes:,} minutes, "
+            "more than a function of the engine can have, so the run may fail: leave fallback out"
         )
-        return (Text("limits.engine-fallback", text, interactions=interactions, needed=needed),)
+        return (Text("limits.engine-fallback", text, **expected),)
     billed = [replace(settings.billed(alias), engine=False) for alias in recipes]
     cost = estimate(prices, 0, interactions, billed)
     text = (
-        "a training on {interactions:,} interactions takes about {needed:,} MB of memory, more than a function can "
-        "have. With backend: personalize the trainings cost about ${training:,.2f}, and the campaigns at least "
+        "a training on {interactions:,} interactions takes about {needed:,} MB of memory and {minutes:,} minutes, "
+        "more than a function can have. With backend: personalize the trainings cost about ${training:,.2f}, and the campaigns at least "
         "${month:,.2f} a month (prices of {date})"
     )
     values = {"training": cost.training_dollars, "month": cost.month_dollars, "date": prices.as_of}
-    return (Text("limits.engine", text, interactions=interactions, needed=needed, **values),)
+    return (Text("limits.engine", text, **expected, **values),)
 
 
 def _proposal(prices: Prices, recipes: Sequence[str], interactions: int) -> Text:

@@ -8,6 +8,8 @@ USUAL_MEGABYTES: Final = 3008
 """The stack's parameter `EngineMemory`, unless it is set: what a new account gives a function."""
 MOST_MEGABYTES: Final = 10_240
 """What AWS gives a function at most."""
+MOST_SECONDS: Final = 900
+"""The same, of time. Most of a training is the work of one processor."""
 
 
 SAMPLED: Final = 400_000
@@ -20,30 +22,33 @@ class Needs(NamedTuple):
     megabytes: float
     megabytes_of_million: float
     seconds: float
-    """Of one processor."""
+    """Of one processor, on the slower machine."""
     seconds_of_million: float
     megabytes_of_sample: float = 0.0
     seconds_of_sample: float = 0.0
     megabytes_of_million_items: float = 0.0
+    seconds_of_million_items: float = 0.0
 
     def of(self, interactions: int, items: int = 0) -> tuple[float, float]:
         """Return megabytes, with a quarter to spare, and seconds."""
-        millions, sample = interactions / 1e6, min(1.0, interactions / SAMPLED)
+        millions, sample, taken = interactions / 1e6, min(1.0, interactions / SAMPLED), items / 1e6
         megabytes = self.megabytes + self.megabytes_of_million * millions + self.megabytes_of_sample * sample
+        seconds = self.seconds + self.seconds_of_million * millions + self.seconds_of_sample * sample
         return (
-            1.25 * (megabytes + self.megabytes_of_million_items * items / 1e6),
-            self.seconds + self.seconds_of_million * millions + self.seconds_of_sample * sample,
+            1.25 * (megabytes + self.megabytes_of_million_items * taken),
+            seconds + self.seconds_of_million_items * taken,
         )
 
 
 _PERSONAL: Final = Needs(
     megabytes=110,
-    megabytes_of_million=57,
-    seconds=4,
-    seconds_of_million=31,
+    megabytes_of_million=65,
+    seconds=8,
+    seconds_of_million=8,
     megabytes_of_sample=1_040,
-    seconds_of_sample=108,
+    seconds_of_sample=127,
     megabytes_of_million_items=3_900,
+    seconds_of_million_items=1_600,
 )
 _SIMILAR: Final = Needs(153, 121, 3.8, 1.5, megabytes_of_million_items=2_200)
 _SEGMENTS: Final = Needs(110, 110, 2, 10, megabytes_of_million_items=2_200)
@@ -65,6 +70,11 @@ def megabytes(recipes: Iterable[str], interactions: int, items: int = 0) -> int:
     `items`: how many were taken; up to some ten thousand hardly matter.
     """
     return max((round(NEEDS[alias].of(interactions, items)[0]) for alias in recipes if alias in NEEDS), default=0)
+
+
+def seconds(recipes: Iterable[str], interactions: int, items: int = 0) -> float:
+    """Return how long the longest of some trainings is expected to work."""
+    return max((NEEDS[alias].of(interactions, items)[1] for alias in recipes if alias in NEEDS), default=0.0)
 
 
 def gigabyte_seconds(alias: str, interactions: int) -> float:
