@@ -113,8 +113,8 @@ def engine_limits(
     cost = estimate(prices, 0, interactions, billed)
     text = (
         "a training on {interactions:,} interactions takes about {needed:,} MB of memory and {minutes:,} minutes, "
-        "more than a function can have. With backend: personalize the trainings cost about ${training:,.2f}, and the campaigns at least "
-        "${month:,.2f} a month (prices of {date})"
+        "more than a function can have. With backend: personalize the trainings cost about ${training:,.2f}, and the "
+        "campaigns at least ${month:,.2f} a month (prices of {date})"
     )
     values = {"training": cost.training_dollars, "month": cost.month_dollars, "date": prices.as_of}
     return (Text("limits.engine", text, **expected, **values),)
