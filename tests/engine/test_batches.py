@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batch jobs of the engine, through the clients of the functions: answered part by part, and each line once."""
 
+import itertools
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.errors import Missing, Rejected, RetryLater
 from personalization.engine import backend, batches
-from personalization.engine.live import LiveTable
+from personalization.engine.live import LiveTable, LiveUser
 from personalization.shop.plan import Resource
 from personalization.shop.settings.batch import BatchJob
 
@@ -113,7 +115,61 @@ def test_a_call_that_is_killed_or_answers_beside_another_loses_nothing_and_doubl
     # What is answered is not answered again.
     before = len(stored)
     shop.describe_batch_inference_job(batchInferenceJobArn=arn)
-    assert len(stored) == before == 4
+    assert len(stored) == before == 3
+
+
+def test_calls_side_by_side_answer_each_line_once_and_in_its_order(shop: "PersonalizeClient", popular: str) -> None:
+    # Ids of many lengths: lines begin and end anywhere in the stretches, and some are longer than one.
+    lines = [{"userId": "u" * (1 + 17 * n % 40) + str(n)} for n in range(20)]
+    arn = shop.create_batch_inference_job(**job_of("beside", popular, *lines))["batchInferenceJobArn"]
+    stretches = replace(HASTY, stretches=100, stretch_bytes=32, seconds=0.0)
+    # A call without time answers a part of one stretch; each call begins at the other end.
+    ends = (lambda left: left[0]), (lambda left: left[-1]), (lambda left: left[len(left) // 2])
+    answered: list[int] = []
+    for choose in itertools.cycle(ends):
+        backend.connect(clients.dynamodb, environment, batches.operations(replace(stretches, choose=choose)))
+        job: Any = shop.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"]
+        if job["status"] == "ACTIVE":
+            break
+        answered.append(job["answeredBytes"])
+    assert answered == sorted(answered)
+    assert [row["input"] for row in answers("beside")] == lines
+
+
+def test_a_call_that_comes_too_late_to_a_part_goes_on_behind_it(
+    shop: "PersonalizeClient", popular: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [{"userId": f"u{n}"} for n in range(4)]
+    arn = shop.create_batch_inference_job(**job_of("late", popular, *lines))["batchInferenceJobArn"]
+    s3, put, faster = clients.s3(), clients.s3().put_object, [True]
+
+    def beside(**parameters: Any) -> object:  # noqa: ANN401 - as of put_object
+        if faster.pop() if faster else False:
+            shop.describe_batch_inference_job(batchInferenceJobArn=arn)
+        return put(**parameters)
+
+    monkeypatch.setattr(s3, "put_object", beside)
+    assert shop.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"]["status"] == "ACTIVE"
+    assert [row["input"] for row in answers("late")] == lines
+
+
+def test_users_of_the_next_lines_are_read_while_one_is_answered(
+    shop: "PersonalizeClient", popular: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first two reads wait for each other: one after the other, they would wait for ever."""
+    together, read = threading.Barrier(2, timeout=60), LiveTable.of_user
+
+    def of_user(table: LiveTable, group: str, user: str, cut: int) -> LiveUser:
+        if user in {"u0", "u1"}:
+            together.wait()
+        return read(table, group, user, cut)
+
+    monkeypatch.setattr(LiveTable, "of_user", of_user)
+    lines = [{"userId": f"u{n}"} for n in range(2)]
+    arn = shop.create_batch_inference_job(**job_of("ahead", popular, *lines))["batchInferenceJobArn"]
+    backend.connect(clients.dynamodb, environment, batches.operations(replace(HASTY, part_bytes=1 << 20)))
+    assert shop.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"]["status"] == "ACTIVE"
+    assert [row["input"] for row in answers("ahead")] == lines
 
 
 def test_the_machine_goes_on_at_once_while_a_job_gets_on(popular: str) -> None:
