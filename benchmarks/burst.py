@@ -13,6 +13,7 @@ import argparse
 import csv
 import io
 import json
+import signal
 import sqlite3
 import sys
 import threading
@@ -127,8 +128,8 @@ def kill_and_restart(home: Home, state: State, away: float = AWAY_SECONDS) -> St
     process = psutil.Process(engine.pid)
     command, environment, family = process.cmdline(), process.environ(), process.children(recursive=True)
     for member in (process, *family):
-        member.kill()
-    psutil.wait_procs([process, *family], timeout=10)
+        lifecycle.signalled(member, signal.SIGKILL)
+    psutil.wait_procs([process, *family], timeout=PATIENCE_SECONDS)
     time.sleep(away)
     started = lifecycle.spawn("engine", command, environment, home)
     state = replace(state, processes=tuple(started if process == engine else process for process in state.processes))
@@ -157,13 +158,13 @@ def play(home: Home, state: State, shop: str, events: int) -> tuple[Outcome, Sta
     outcome.drain_seconds = time.monotonic() - started
     look_up(home, outcome)
     outcome.doubled = exported_twice(state, shop)
-    wait(lambda: copied(state, shop, outcome).copied >= events, "every event is in the raw copy", give_up=60.0)
+    wait(lambda: copied(state, shop, outcome).copied >= events, "every event is in the raw copy")
     return outcome, state
 
 
-def wait(true: Callable[[], bool], what: str, give_up: float = PATIENCE_SECONDS) -> None:
+def wait(true: Callable[[], bool], what: str) -> None:
     """Return once something is true."""
-    until = time.monotonic() + give_up
+    until = time.monotonic() + PATIENCE_SECONDS
     while not true():
         if time.monotonic() > until:
             sys.exit(f"never: {what}")

@@ -139,8 +139,10 @@ class Killer:
             ]
             if alive:
                 name, process = self._chance.choice(alive)
-                process.kill()
-                self._outcome.kills[name] += 1
+                # It may just have ended by itself.
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+                    self._outcome.kills[name] += 1
 
 
 def _function(process: psutil.Process, names: Sequence[str]) -> str:

@@ -16,7 +16,6 @@ from tests.app.waiting import until
 
 SHOP, DAY, SHOPPERS, ITEMS = "likely", 86_400, 150, 100
 SETTINGS = "recipes: [personalized-ranking, popularity-count]\ngate: {enabled: false}\nprobe: {enabled: false}\n"
-PATIENCE = 120.0
 
 
 def history(days: int) -> str:
@@ -39,7 +38,7 @@ def fitted(laptop: Laptop, run: Run) -> dict[str, Any]:
         if "Likelihood" in machine["name"]
     ]
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:{run.name[-80:]}"
-    until(lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING", "the fit has ended", PATIENCE)
+    until(lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING", "the fit has ended")
     told = states.describe_execution(executionArn=arn)
     assert told["status"] == "SUCCEEDED", told
     result: dict[str, Any] = json.loads(told["output"])
@@ -154,7 +153,7 @@ def test_snapshots_come_of_age_and_scores_join_the_counts(laptop: Laptop, first:
     assert [report["scores"]["decision"] for report in reports] == ["waiting", "waiting", "better"]
     # The cloud of the tests lets one function fit 12,000 rows, and goes on in shards above.
     assert [report["history"].get("shards", 1) for report in reports] == [1, 4, 4]
-    until(lambda: answer(laptop, "u0", "a86")["run"] == runs[-1].name, "the newest fit serves", PATIENCE)
+    until(lambda: answer(laptop, "u0", "a86")["run"] == runs[-1].name, "the newest fit serves")
     agree(laptop, "anchored")
     upcoming, past = chances(laptop, "u0", "a86", "a40").values()
     assert upcoming > past

@@ -110,8 +110,11 @@ def test_an_item_put_individually_shows_its_new_price(shop: Shop) -> None:
 
 
 def test_the_operator_s_commands_show_the_same(shop: Shop) -> None:
-    shown = shop.laptop.command_json("recommend", shop.name, "u7", "--limit", "3")
-    assert [item["itemId"] for item in shown["items"]] == shop.items("u7", limit="3")
+    def shown() -> list[str]:
+        told = shop.laptop.command_json("recommend", shop.name, "u7", "--limit", "3")
+        return [item["itemId"] for item in told["items"]]
+
+    until(lambda: shown() == shop.items("u7", limit="3"), "the command shows the same list")
     assert "garden" in shop.laptop.command("similar", shop.name, "garden-01").stdout
     assert shop.laptop.command_json("event", shop.name, "u9", "garden-01", "View")["accepted"] == 1
     listed = shop.laptop.command_json("runs", shop.name)
@@ -153,8 +156,14 @@ def test_a_run_is_announced_on_the_event_bus(shop: Shop) -> None:
     events.put_targets(Rule="announcements", Targets=[{"Id": "queue", "Arn": arn}])
     shop.laptop.drop("announced", "users", retail.users())
     shop.laptop.drop("announced", "users", "")
-    messages = queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=5)["Messages"]
-    told = {event["detail-type"]: event["detail"] for message in messages if (event := json.loads(message["Body"]))}
-    assert {"Run started", "Run imported", "Run failed"} <= set(told)
+    told: dict[str, Any] = {}
+
+    def is_told() -> bool:
+        got = queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        announced = [json.loads(message["Body"]) for message in got]
+        told.update({event["detail-type"]: event["detail"] for event in announced})
+        return {"Run started", "Run imported", "Run failed"} <= set(told)
+
+    until(is_told, "all is announced")
     assert told["Run failed"]["shop"] == "announced"
     assert "empty" in told["Run failed"]["reason"]

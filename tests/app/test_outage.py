@@ -15,7 +15,7 @@ import pytest
 from local.cloud.faults import FaultDoor
 from local.cloud.home import access
 from tests.app.conftest import Shop
-from tests.app.waiting import until
+from tests.app.waiting import tried, until
 
 ACCOUNT = "arn:aws:personalize:us-east-1:000000000000"
 LISTS = ("/users/u1/recommendations", "/items/garden-01/similar", "/popular")
@@ -40,7 +40,12 @@ def send(shop: Shop, *ids: str, sent_at: int = 1_700_500_000) -> list[str]:
     """Views of one item, a second apart; what became of each."""
     view = {"eventType": "View", "itemId": "garden-03"}
     events = [{**view, "eventId": event_id, "sentAt": sent_at + number} for number, event_id in enumerate(ids)]
-    answer = shop.call("POST", "/events", {"userId": "outage", "sessionId": "s-outage", "events": events})
+    body = {"userId": "outage", "sessionId": "s-outage", "events": events}
+    # A front end sends again what was not accepted.
+    answer = tried(
+        lambda: shop.call("POST", "/events", body),
+        lambda answer: answer.status == 202 and answer.body["accepted"] == len(ids),
+    )
     assert (answer.status, answer.body["accepted"]) == (202, len(ids)), answer.body
     return [event["status"] for event in answer.body["events"]]
 
@@ -62,7 +67,10 @@ def test_shelves_are_filled_whatever_happens_to_personalize(shop: Shop, faults: 
 
 def test_a_stranger_is_shown_popular_items_when_one_campaign_is_gone(shop: Shop, faults: FaultDoor) -> None:
     with faults.during("throttle", "GetRecommendations", "*-user-personalization"):
-        answer = shop.call("GET", "/users/never-seen-before/recommendations", limit="5")
+        answer = tried(
+            lambda: shop.call("GET", "/users/never-seen-before/recommendations", limit="5"),
+            lambda answer: answer.body["degradedReason"] != "slow",
+        )
     assert {item["source"] for item in answer.body["items"]} == {"bestsellers"}
     assert answer.body["degradedReason"] in {"throttled", "resting"}
 

@@ -85,9 +85,10 @@ def test_a_recommender_that_somebody_made_fills_its_slot_and_before_that_somethi
     name = f"{group.rpartition('/')[2]}-together"
     arn = engine.create_recommender(name=name, datasetGroupArn=group, recipeArn=recipe)["recommenderArn"]
     until(lambda: engine.describe_recommender(recommenderArn=arn)["recommender"]["status"] == "ACTIVE", "active")
+    # It was made without columns; the table of items has them.
+    until(lambda: all("metadata" in item for item in show()["items"]), "the items have names")
     items = show()["items"]
     assert {item["source"] for item in items} == {"recommender"}
-    # It was made without columns; the table of items has them.
     assert all(item["metadata"].keys() == {"NAME"} for item in items)
     assert items[0]["because"] == {"code": "goesWithBasket", "itemId": "garden-03"}
 

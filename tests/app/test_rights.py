@@ -54,7 +54,8 @@ def test_events_wait_where_the_role_may_put_them_on_trackers_alone(shop: Shop) -
     view = {"eventType": "View", "itemId": "garden-03", "eventId": "by-rights", "sentAt": 1_700_500_000}
 
     def status() -> str:
-        sent = shop.call("POST", "/events", {"userId": "rights", "sessionId": "s-rights", "events": [view]})
+        body = {"userId": "rights", "sessionId": "s-rights", "events": [view]}
+        sent = shop.laptop.client.call("POST", f"/shops/{shop.name}/events", body=body)
         assert sent.status == 202, sent.body
         (event,) = sent.body["events"]
         return str(event["status"])

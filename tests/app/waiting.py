@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Waiting for conditions, in bounds; no test waits for a time."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ PACE = 0.1
 """How long waits of state machines take, as a share of what their definitions say."""
 TRIES = 3
 """How often a schedule invokes a function that fails, and a client sends what a service did not answer."""
+SLOW = re.compile(r'"degradedReason": ?"(slow|resting)"|"status": ?("queued"|503)')
+"""What an answer of the API says, in JSON, where a call behind it took too long: a busy machine decides that."""
 T = TypeVar("T")
 SOON, LATER = 0.1, 0.5
 """Seconds between two looks, at first and in the end: both processors are at work on what is waited for."""

@@ -8,12 +8,13 @@ process is killed, and after `up` every shop has to come to its end. Each proces
 import csv
 import io
 import resource
+import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -69,7 +70,7 @@ class Standstill:
         shop, standing = self.shop, self.shop.standing()
         self.versions, self.imports, self.done = standing.versions, standing.imports, handled(shop)
         if self.stage == "events":
-            assert self._send(0, 3) == ["delivered"] * 3
+            shop.world.until(lambda: self._send(0, 3) == ["delivered"] * 3, "events are delivered at once")
         if self.stage in HOLDS:
             shop.inject(HOLDS[self.stage])
         if self.stage in RUNS:
@@ -104,8 +105,8 @@ class Standstill:
                 return error.response["ResponseMetadata"]["HTTPStatusCode"]
             return 200
         if self.stage == "events":
-            return laptop.call("POST", f"{path}/events", self._events(6, 9)).status
-        return laptop.call("DELETE", f"{path}/users/u{2 * self.round + 1}").status
+            return laptop.client.call("POST", f"{path}/events", body=self._events(6, 9)).status
+        return laptop.client.call("DELETE", f"{path}/users/u{2 * self.round + 1}").status
 
     def end(self, case: Case) -> None:
         """Let the shop come to its end, and compare it with what the case promises."""
@@ -266,7 +267,7 @@ class Rounds:
         until(is_deploying, "the stack is being deployed", BOUND)
         family = lifecycle.family_of(up.pid)
         for member in family if process == "everything" else family[:1]:
-            member.kill()
+            lifecycle.signalled(member, signal.SIGKILL)
         up.wait()
         if process == "everything":
             KILLS[process](self.laptop)
@@ -308,17 +309,18 @@ def stopped(laptop: Laptop) -> None:
 
 
 def everything(laptop: Laptop) -> None:
-    """Kill all processes of the cloud."""
+    """Kill all processes of the cloud; some end by themselves when the first one is gone."""
     marked = lifecycle.marked(laptop.home)
     for process in marked:
-        process.kill()
+        lifecycle.signalled(process, signal.SIGKILL)
     psutil.wait_procs(marked, timeout=BOUND)
 
 
 def fill(laptop: Laptop) -> None:
     """Let no process of the cloud write another byte to a file."""
     for process in lifecycle.marked(laptop.home):
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        with suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
 
 
 KILLS: Final[dict[str, Callable[[Laptop], None]]] = {

@@ -14,12 +14,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from tests.app.replay.requests import GOOD, LIKELIHOOD, LISTINGS, PLACEMENT, SENT_AT, Request
 from tests.app.replay.shop import Command
-from tests.app.waiting import BOUND, until
+from tests.app.waiting import BOUND, SLOW, until
 
 Answer = dict[str, Any]
 """The `status`, the `headers` and the `body` of an answer, comparable."""
-SLOW = re.compile(rb'"degradedReason":"(slow|resting)"|"status":"queued"')
-"""What an answer says where a call took too long; nothing that was recorded says it."""
 UNCOMPARED = {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
 """Headers that belong to the connection, or to what is replaced in the body."""
 STAND_INS: Mapping[str, str] = {
@@ -63,7 +61,7 @@ class Player:
         for path in (*LISTINGS, PLACEMENT):
             until(partial(self._named, path), "every item has a name")
         likelihood = Request("POST", LIKELIHOOD, GOOD["POST", LIKELIHOOD])
-        until(lambda: self._send(likelihood)["status"] == 200, "the purchase likelihood is there", 120)
+        until(lambda: self._send(likelihood)["status"] == 200, "the purchase likelihood is there")
         try:
             for request in requests:
                 yield request.name, self._send(request)
@@ -76,12 +74,15 @@ class Player:
         return "metadata" in str(items) and len(items) == 1
 
     def _send(self, request: Request) -> Answer:
-        """Send a request, and again while the answer is of a machine that has too much to do."""
-        deadline = time.monotonic() + BOUND
-        while True:
-            response, content = self._sent(request)
-            if not SLOW.search(content) or time.monotonic() > deadline:
-                return self._remembered(response, content)
+        """Send a request, and again while the answer is slow; none of those that were recorded is."""
+        answers: list[tuple[http.client.HTTPResponse, bytes]] = []
+
+        def in_time() -> bool:
+            answers.append(self._sent(request))
+            return not SLOW.search(answers[-1][1].decode(errors="replace"))
+
+        until(in_time, f"{request.name} is answered in time")
+        return self._remembered(*answers[-1])
 
     def _sent(self, request: Request) -> tuple[http.client.HTTPResponse, bytes]:
         fault = self._fault(request.fault) if request.fault else None
