@@ -5,7 +5,11 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 BOUND = 600.0
 """Seconds after which something that has to become true has failed to, however busy the machine is."""
@@ -26,6 +30,18 @@ def tried(call: Callable[[], T], holds: Callable[[T], bool]) -> T:
         if holds(answer := call()):
             return answer
     return call()
+
+
+def received(sqs: "SQSClient", queue: str) -> "MessageTypeDef":
+    """Return a message of a queue, as soon as there is one."""
+    messages: list[MessageTypeDef] = []
+
+    def came() -> bool:
+        messages.extend(sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=1).get("Messages", []))
+        return bool(messages)
+
+    until(came, "there is a message")
+    return messages[0]
 
 
 def until(holds: Callable[[], bool], what: str, bound: float = BOUND) -> None:

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from local.cloud import lifecycle, resuming
 from local.cloud.environments import cloud_python
 from local.cloud.home import Home, State, access
-from tests.app.waiting import until
+from tests.app.waiting import received, until
 
 pytestmark = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/cloud: make setup")
 BUCKET: Final = "shop"
@@ -260,7 +260,7 @@ def blocked_children(cloud: Cloud) -> Iterator[tuple[dict[str, Any], Callable[[]
     }
 
     def question() -> tuple[int, str]:
-        (message,) = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=1, WaitTimeSeconds=10)["Messages"]
+        message = received(sqs, queue)
         sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         told = json.loads(message["Body"])
         return told["n"], told["token"]

@@ -24,7 +24,7 @@ from local.cloud import lifecycle
 from local.cloud.environments import cloud_python
 from local.cloud.faults import FaultDoor
 from local.cloud.home import Home, State, access
-from tests.app.waiting import until
+from tests.app.waiting import received, until
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
@@ -541,7 +541,7 @@ def test_eventbridge_publishes_where_the_policy_of_a_topic_has_no_condition(home
     let_in = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy(let_in | {"Resource": queue_arn})})
     events.put_events(Entries=[{"Source": "test", "DetailType": "told", "Detail": "{}"}])
-    (message,) = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=20)["Messages"]
+    message = received(sqs, queue)
     assert json.loads(message["Body"])["TopicArn"].endswith(":without")
     log = home.log("cloud").read_text()
     assert "EventBridge may not publish to arn:aws:sns:us-east-1:000000000000:with-condition" in log
@@ -642,11 +642,9 @@ def test_an_event_of_s3_comes_twice_another_late_and_another_never(faulty: State
     seen: list[str] = []
     versions: set[str] = set()
     while len(seen) < 5:
-        messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=1, WaitTimeSeconds=20).get("Messages", [])
-        assert messages, seen
-        told = [json.loads(message["Body"])["detail"]["object"] for message in messages]
-        seen += [object_["key"] for object_ in told]
-        versions |= {object_["version-id"] for object_ in told}
+        told = json.loads(received(sqs, queue)["Body"])["detail"]["object"]
+        seen.append(told["key"])
+        versions.add(told["version-id"])
     assert sorted(seen) == ["b", "c", "c", "late-1", "late-2"]
     assert seen.index("late-2") < seen.index("late-1")
     assert (len(versions), versions < written) == (4, True)

@@ -398,7 +398,7 @@ async def main():
     while time.monotonic() < before + 1.3:
         await asyncio.sleep(0.1)
     assert saved.numbers(folder, "state") == [1, 2], "nothing changed"
-asyncio.run(asyncio.wait_for(main(), 30))
+asyncio.run(asyncio.wait_for(main(), 600))
 """,
         tmp_path,
     )
@@ -420,7 +420,7 @@ async def main():
     saving.cloudformation._stacks["retail"] = {"StackStatus": "UPDATE_COMPLETE"}
     await saver.save()
     assert saved.numbers(folder, "state") > before
-asyncio.run(asyncio.wait_for(main(), 30))
+asyncio.run(asyncio.wait_for(main(), 600))
 """,
         tmp_path,
     )
