@@ -139,7 +139,9 @@ def test_the_labels_of_an_axis_stay_inside_the_picture(least: float) -> None:
     drawn = reliability_curve(
         [{"pairs": 1, "predicted": probability, "observed": probability} for probability in (least, 0.4)]
     )
-    for x, anchor, text in re.findall(r"<text x='([\d.]+)' y='[\d.]+' text-anchor=(\w+)>([^<]+)</text>", drawn):
+    labels = re.findall(r"<text x='([\d.]+)' y='[\d.]+' text-anchor=(\w+)>([^<]+)</text>", drawn)
+    assert len(labels) > 2
+    for x, anchor, text in labels:
         # A digit of 11 pixels is about 6.2 wide.
         width = 6.2 * len(text)
         left = float(x) - {"end": width, "middle": width / 2}[anchor]

@@ -199,8 +199,10 @@ def test_accepted_events_are_copied_from_the_stream_of_their_table() -> None:
 
 
 def test_every_queue_is_encrypted_and_keeps_for_two_weeks() -> None:
-    for queue in STACK.of("SQS::Queue").values():
-        assert (queue["MessageRetentionPeriod"], queue["SqsManagedSseEnabled"]) == (14 * 86400, True)
+    queues = STACK.of("SQS::Queue").values()
+    assert {(queue["MessageRetentionPeriod"], queue["SqsManagedSseEnabled"]) for queue in queues} == {
+        (14 * 86400, True)
+    }
 
 
 def test_every_rule_and_schedule_leaves_what_it_cannot_deliver() -> None:

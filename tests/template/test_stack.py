@@ -106,9 +106,8 @@ def test_no_stack_of_the_same_name_before_this_one_can_have_left_a_log_group_of_
 
 
 def test_an_update_that_replaces_a_log_group_keeps_its_lines() -> None:
-    for name in STACK.of("Logs::LogGroup"):
-        resource = STACK.resources[name]
-        assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Delete", "Retain")
+    groups = [STACK.resources[name] for name in STACK.of("Logs::LogGroup")]
+    assert {(group["DeletionPolicy"], group["UpdateReplacePolicy"]) for group in groups} == {("Delete", "Retain")}
 
 
 @pytest.mark.parametrize(
