@@ -8,7 +8,6 @@ process is killed, and after `up` every shop has to come to its end. Each proces
 import csv
 import io
 import resource
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -266,8 +265,7 @@ class Rounds:
 
         until(is_deploying, "the stack is being deployed", BOUND)
         family = lifecycle.family_of(up.pid)
-        for member in family if process == "everything" else family[:1]:
-            lifecycle.signalled(member, signal.SIGKILL)
+        kill_all(family if process == "everything" else family[:1])
         up.wait()
         if process == "everything":
             KILLS[process](self.laptop)
@@ -308,11 +306,17 @@ def stopped(laptop: Laptop) -> None:
     assert lifecycle.down(laptop.home)
 
 
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """Kill processes; some end by themselves when the first one is gone."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
 def everything(laptop: Laptop) -> None:
-    """Kill all processes of the cloud; some end by themselves when the first one is gone."""
+    """Kill all processes of the cloud."""
     marked = lifecycle.marked(laptop.home)
-    for process in marked:
-        lifecycle.signalled(process, signal.SIGKILL)
+    kill_all(marked)
     psutil.wait_procs(marked, timeout=BOUND)
 
 
