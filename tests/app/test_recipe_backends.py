@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A shop has recipes on both backends, and moves one of them there and back."""
 
+import csv
+import io
 from typing import Any, cast
 
 import pytest
@@ -12,7 +14,13 @@ from tests.app.waiting import until
 
 pytestmark = pytest.mark.nightly
 SHOP = "split"
-RECIPES = "recipes: [personalized-ranking, {}, popularity-count]\n"
+RECIPES = """\
+recipes: [personalized-ranking, {}, popularity-count]
+batch:
+  likes:
+    recipe: similar-items
+    items: 3
+"""
 SIMILAR = "{name: similar-items, backend: engine}"
 
 
@@ -94,6 +102,20 @@ def test_both_backends_know_what_the_user_just_did(laptop: Laptop) -> None:
     items = {"itemIds": [bought, "kitchen-01"]}
     answer = laptop.call("POST", f"/shops/{SHOP}/users/buyer/ranking", items, filter="not-purchased")
     assert [item["itemId"] for item in answer.body["items"]] == ["kitchen-01"]
+
+
+@pytest.mark.usefixtures("split")
+def test_a_batch_job_is_answered_on_its_recipes_backend(laptop: Laptop) -> None:
+    told = laptop.command_json("batch", SHOP, "likes")
+    assert (told["lists"] > 0, told["errors"]) == (True, 0)
+    prefix = told["folder"].removeprefix(f"s3://{laptop.bucket}/")
+    listed = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=prefix, Delimiter="/")["Contents"]
+    (key,) = [entry["Key"] for entry in listed if entry["Key"].endswith(".csv")]
+    text = laptop.s3.get_object(Bucket=laptop.bucket, Key=key)["Body"].read().decode()
+    rows = [row for row in csv.DictReader(io.StringIO(text)) if row["ITEM_ID"] == "garden-05"]
+    assert [row["SIMILAR_ITEM_ID"] for row in rows] == similar(laptop)[:3]
+    jobs = laptop.personalize.list_batch_inference_jobs()["batchInferenceJobs"]
+    assert not [job["jobName"] for job in jobs if f"-{SHOP}-" in job["jobName"]]
 
 
 def test_the_recipe_moves_back_and_a_rollback_returns_it_to_the_engine(laptop: Laptop, split: list[str]) -> None:
