@@ -2,6 +2,7 @@
 """Executions of the local AWS: named as on AWS where a schedule or a rule starts them, redriven, and of AWS's size."""
 
 import contextvars
+import copy
 import hashlib
 import json
 import threading
@@ -28,6 +29,8 @@ TERMINAL: Final = frozenset({"States.DataLimitExceeded", "States.Runtime"})
 """Errors that `States.ALL` does not match."""
 SHORTEST: Final = 0.4
 """The seconds that a wait takes at least, unless it is shorter itself: after most of them a function is called."""
+ENDED: Final = frozenset({"ExecutionAborted", "ExecutionFailed"})
+"""Events after which an execution can be redriven."""
 _contexts: OrderedDict[str, Json] = OrderedDict()
 _definitions: dict[str, str] = {}
 """The definition that each of these executions began with, since an update of the machine changes none of them."""
@@ -203,14 +206,17 @@ def _uuid(digits: str) -> str:
 
 
 def _remember(execution: Json, context: Json) -> None:
-    """Keep the context of a state outside a Map: a redrive goes on with its variables."""
-    if "Map" in context or execution.get("sync"):
+    """Keep the context of a state outside a Map: a redrive goes on with its variables as they are now.
+
+    What still runs of a stopped execution changes them no more.
+    """
+    if "Map" in context or execution.get("sync") or execution["status"] != "RUNNING":
         return
     arn = execution["executionArn"]
     machine = stepfunctions._state_machines.get(execution["stateMachineArn"])
     if arn not in _definitions and machine:
         _definitions[arn] = machine["definition"]
-    _contexts[arn] = context
+    _contexts[arn] = copy.deepcopy(context)
     _contexts.move_to_end(arn)
     if len(_contexts) > MOST_CONTEXTS:
         forgotten, _ = _contexts.popitem(last=False)
@@ -223,7 +229,9 @@ def redrive(arn: str) -> object:
     if not old or old["status"] not in {"ABORTED", "FAILED"} or context is None or arn not in _definitions:
         return stepfunctions.error_response_json("ExecutionNotRedrivable", f"{arn} cannot be redriven", 400)
     states = json.loads(_definitions[arn])["States"]
-    entered = [event["stateEnteredEventDetails"] for event in old["events"] if "stateEnteredEventDetails" in event]
+    ends = (number for number, event in enumerate(old["events"]) if event["type"] in ENDED)
+    before = old["events"][: max(ends, default=None)]
+    entered = [event["stateEnteredEventDetails"] for event in before if "stateEnteredEventDetails" in event]
     last = [state for state in entered if state["name"] in states][-1]
     # A new record, so that what still runs of the old execution sees that it was stopped.
     again = {**old, "status": "RUNNING", "stopDate": None, "error": None, "cause": None, "events": [*old["events"]]}
