@@ -37,7 +37,9 @@ class Content:
         self.starts, self.codes, self.size = starts, codes, size
         items = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
         self._counts = np.append(np.bincount(codes, minlength=size), len(starts) - 1) if counts is None else counts
-        members = np.unique(codes.astype(np.int64) * len(starts) + items)  # an item may name a category twice
+        # An item may name a category twice. np.unique would import numpy.ma, which takes a tenth of numpy's import.
+        pairs = np.sort(codes.astype(np.int64) * len(starts) + items)
+        members = pairs[np.diff(pairs, prepend=-1) > 0]
         self._members = (members % len(starts)).astype(np.int32)
         self._member_starts = np.searchsorted(members, np.arange(size + 1) * len(starts))
         self._weight = np.log1p(self._counts[-1] / np.maximum(self._counts[:-1], 1))

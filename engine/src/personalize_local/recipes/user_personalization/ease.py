@@ -17,10 +17,10 @@ def ease_scores(items: Places, weights: Weights, count: int) -> Scores:
     scores = np.zeros(count)
     if not len(weights):
         return scores
-    owned = np.unique(items[-MAX_HISTORY:])
     total = np.zeros(len(weights), np.float32)
-    for item in owned[owned < len(weights)].tolist():  # quicker than a sum of copied rows
-        total += weights[item]
+    for item in sorted(set(items[-MAX_HISTORY:].tolist())):  # quicker than a sum of copied rows
+        if item < len(weights):
+            total += weights[item]
     scores[: len(weights)] = np.maximum(total, 0.0)
     return scores
 

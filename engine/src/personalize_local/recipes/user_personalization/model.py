@@ -165,7 +165,7 @@ class PersonalModel(Model):
         scores, _, view = self._scores(query, self._past_of(query.history))
         positions = self._items.positions(item_ids)
         if view is not None:
-            places = np.unique([position for position in positions if position >= 0]).astype(np.intp)
+            places = np.array(sorted({position for position in positions if position >= 0}), np.intp)
             scores = self._for_new(view, scores, query) if view.all_new(places) else scores
             scores = self._with_cold_items(view, self._reordered(view, scores, places, query.now))
         return ranked(item_ids, positions, self._by_objective(scores))
