@@ -54,13 +54,22 @@ MACHINE = MACHINES["retrain"]
 
 
 def scopes(machine: State = MACHINE) -> list[Scope]:
-    """The machine's scope, then those of its Maps."""
-    top = Scope("", machine["StartAt"], machine["States"])
-    maps = {name: state["ItemProcessor"] for name, state in top.states.items() if state["Type"] == "Map"}
-    return [
-        top,
-        *(Scope(name, inner["StartAt"], inner["States"], name in distributed(machine)) for name, inner in maps.items()),
-    ]
+    """The machine's scope, then those of its Maps, and of the Maps in them."""
+    return list(_with_inner(Scope("", machine["StartAt"], machine["States"]), distributed(machine)))
+
+
+def _with_inner(scope: Scope, apart: Mapping[str, State]) -> Iterator[Scope]:
+    yield scope
+    for name, state in scope.states.items():
+        if state["Type"] == "Map":
+            inner = state["ItemProcessor"]
+            yield from _with_inner(Scope(name, inner["StartAt"], inner["States"], name in apart), apart)
+
+
+def outside(scope: Scope, machine: State) -> list[Scope]:
+    """The scopes around one, the nearest first."""
+    around = [other for other in scopes(machine) if scope.owner in other.states]
+    return [other for near in around for other in (near, *outside(near, machine))]
 
 
 def distributed(machine: State) -> dict[str, State]:

@@ -48,7 +48,7 @@ def test_the_function_understands_what_it_is_sent() -> None:
     for done, names in (([], ()), ([{"batch": "tea"}], ()), ([{"batch": "tea"}, failed], ("fans",))):
         written = evaluate(STATES["Write what is asked"]["Arguments"], {}, done=done, **variables)
         assert (WriteRequest.read(written).job, WriteRequest.read(written).failed) == (JOB, names)
-    for name in ("Train the segment recipe", "Have it answered", "Convert the answers"):
+    for name in ("Train the segment recipe", "Answer what is left", "Convert the answers"):
         sent = evaluate(STATES[name]["Arguments"], SEEN, **variables)
         assert len(sent["Name"]) <= 80
         request = sent["Input"]["request"]
@@ -57,6 +57,13 @@ def test_the_function_understands_what_it_is_sent() -> None:
     assert job_of(STEPS.read(ended)) == JOB
     told = evaluate(STATES["Report on the export"]["Arguments"], {}, **variables)
     assert ReportRequest.read(told).made.lists == 2
+
+
+def test_calls_answer_the_engines_jobs_side_by_side() -> None:
+    items = STATES["Have it answered"]["Items"]
+    for engine, jobs, calls in ((True, 1, [1, 2]), (True, 2, [1]), (True, 20, [1]), (False, 1, [1])):
+        job = JOB.replaced(engine=engine).as_json()
+        assert evaluate(items, {}, job=job, jobs=[job] * jobs) == calls
 
 
 def test_jobs_run_in_two_waves_and_one_failure_fails_the_execution_with_its_reason() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.statemachines.machine import MACHINES, Scope, State, distributed, evaluate, integration, scopes
+from tests.statemachines.machine import MACHINES, Scope, State, distributed, evaluate, integration, outside, scopes
 
 REASON = 'retail-demo: the "bucket"\nis gone'
 FUNCTION = {
@@ -80,7 +80,8 @@ def ending(machine: str, scope: Scope, name: str, error: dict[str, str]) -> dict
             assert "null" not in json.dumps(sent), name
         if rule is None:
             # It fails its map: a map run has an error of its own.
-            return ending(machine, scopes(MACHINES[machine])[0], scope.owner, PARTS if scope.apart else error)
+            (near, *_) = outside(scope, MACHINES[machine])
+            return ending(machine, near, scope.owner, PARTS if scope.apart else error)
         variables, name, fails = variables | evaluate(rule.get("Assign", {}), seen, **variables), rule["Next"], False
 
 

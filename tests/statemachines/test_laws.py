@@ -21,6 +21,7 @@ from tests.statemachines.machine import (
     every_state,
     expressions,
     integration,
+    outside,
     pauses,
     requests_of,
     scopes,
@@ -152,7 +153,8 @@ def test_the_words_of_the_machines_are_classes_of_the_error_tree() -> None:
 def test_what_fails_inside_a_map_fails_the_map_unless_it_is_caught() -> None:
     for machine in MACHINES.values():
         for scope in scopes(machine)[1:]:
-            assert machine["States"][scope.owner]["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
+            (near, *_) = outside(scope, machine)
+            assert near.states[scope.owner]["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
 
 
 FUNCTION = {"errorMessage": 'retail-demo: the "bucket"\nis gone', "errorType": "Broken", "stackTrace": []}
@@ -207,7 +209,8 @@ def test_whatever_fails_is_caught_and_kept(state: State) -> None:
 
 @pytest.mark.parametrize(("where", "scope"), every_scope().items(), ids=every_scope())
 def test_variables_are_assigned_in_one_scope_and_read_where_they_are_visible(where: str, scope: Scope) -> None:
-    outer = set() if scope.apart else scopes(MACHINES[where.partition(":")[0]])[0].assigned()
+    around = [] if scope.apart else outside(scope, MACHINES[where.partition(":")[0]])
+    outer = {name for other in around for name in other.assigned()}
     if scope.owner:
         # AWS lets a Map's states read the outer variables, and refuses that they assign one.
         assert not scope.assigned() & outer

@@ -36,9 +36,10 @@ QUOTAS = {
     "Import each dataset": 3,
     "Train and ask each recipe": 2,
     "Run each job": 20,
+    "Have it answered": 1,
 }
 """The most items of each Map: kinds of drops and of data, Personalize's quotas of filters and campaigns, recipes; where
-two backends import and train, those of both."""
+two backends import and train, those of both. Fewer batch jobs have more calls, together no more than the most jobs."""
 
 
 def asks(state: State, answer: State, minutes: float = 0) -> State:
@@ -219,7 +220,7 @@ def events(scope: Scope, machine: State) -> float:
         attempts = sum(rule["MaxAttempts"] for rule in state.get("Retry", []))
         total += {"Task": 5, "Map": 5}.get(state["Type"], 2) + 3 * attempts
     # Those of a Distributed Map have histories of their own.
-    inside = [inner for inner in scopes(machine) if inner.owner and not inner.apart and not scope.owner]
+    inside = [inner for inner in scopes(machine) if inner.owner in scope.states and not inner.apart]
     inner = {scope.owner: events(scope, machine) for scope in inside}
     return total + sum(QUOTAS[owner] * (2 + count) for owner, count in inner.items())
 

@@ -57,6 +57,8 @@ class Job(Part):
     """Personalize's job; unused by likelihood and customers."""
     solution_version_arn: str = ""
     """Empty until a segment recipe is trained."""
+    engine: bool = Field(default=False, exclude_if=not_)
+    """Whether the engine answers it."""
     filter_arn: str = ""
     influence: dict[str, float] = Field(default={}, exclude_if=not_)
     """How much lists go by popularity and freshness, as those of the campaign."""
@@ -248,14 +250,16 @@ def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJ
     if not facts.items:
         reason = f"{segment.recipe} needs items: drop a file of items, then interactions"
         return planned.replaced(kind="segments", refused=reason)
-    return planned.replaced(kind="segments", training=_training(names, bucket, shop, segment.recipe, facts))
+    training = _training(names, bucket, shop, segment.recipe, facts)
+    return planned.replaced(kind="segments", training=training, engine=backend_of(resource.arn) == "engine")
 
 
 def _answered_by(job: Job, version: str) -> Job:
     """Return a job on the backend of the version that answers it, which may be another one than the shop's data's."""
     backend = backend_of(version)
     resource, filter_arn = job.resource.on(backend), on_backend(job.filter_arn, backend)
-    return job.replaced(solution_version_arn=version, resource=resource, filter_arn=filter_arn)
+    is_of_engine = backend == "engine"
+    return job.replaced(solution_version_arn=version, resource=resource, filter_arn=filter_arn, engine=is_of_engine)
 
 
 def _training(names: Names, bucket: str, shop: str, alias: str, facts: Facts) -> Training:
