@@ -25,7 +25,7 @@ from personalization.engine import (
     recording,
     training,
 )
-from personalization.engine.container import Container
+from personalization.engine.container import Container, container
 from personalization.engine.streamed import Streams
 
 from tests.handlers.samples import BUCKET
@@ -71,6 +71,7 @@ FIELDS: dict[str, list[dict[str, object]]] = {
 def engine(aws: "FakePersonalize") -> "PersonalizeClient":
     """A control plane all of whose calls the engine answers, in an account without any of its resources."""
     assert not aws.operations()
+    container.cache_clear()  # it knows what was put in the account before, by the same names
     backend.connect(clients.dynamodb, environment, *TABLES)
     return clients.engine()
 
