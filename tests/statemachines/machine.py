@@ -67,9 +67,9 @@ def _with_inner(scope: Scope, apart: Mapping[str, State]) -> Iterator[Scope]:
 
 
 def outside(scope: Scope, machine: State) -> list[Scope]:
-    """The scopes around one, the nearest first."""
-    around = [other for other in scopes(machine) if scope.owner in other.states]
-    return [other for near in around for other in (near, *outside(near, machine))]
+    """The scopes outer one, the nearest first."""
+    outer = [other for other in scopes(machine) if scope.owner in other.states]
+    return [other for near in outer for other in (near, *outside(near, machine))]
 
 
 def distributed(machine: State) -> dict[str, State]:

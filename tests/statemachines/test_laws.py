@@ -209,8 +209,8 @@ def test_whatever_fails_is_caught_and_kept(state: State) -> None:
 
 @pytest.mark.parametrize(("where", "scope"), every_scope().items(), ids=every_scope())
 def test_variables_are_assigned_in_one_scope_and_read_where_they_are_visible(where: str, scope: Scope) -> None:
-    around = [] if scope.apart else outside(scope, MACHINES[where.partition(":")[0]])
-    outer = {name for other in around for name in other.assigned()}
+    scopes_outside = [] if scope.apart else outside(scope, MACHINES[where.partition(":")[0]])
+    outer = {name for other in scopes_outside for name in other.assigned()}
     if scope.owner:
         # AWS lets a Map's states read the outer variables, and refuses that they assign one.
         assert not scope.assigned() & outer
