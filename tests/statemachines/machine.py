@@ -67,7 +67,7 @@ def _with_inner(scope: Scope, apart: Mapping[str, State]) -> Iterator[Scope]:
 
 
 def outside(scope: Scope, machine: State) -> list[Scope]:
-    """The scopes outer one, the nearest first."""
+    """The scopes around a scope, the nearest first."""
     outer = [other for other in scopes(machine) if scope.owner in other.states]
     return [other for near in outer for other in (near, *outside(near, machine))]
 
