@@ -23,7 +23,7 @@ from personalization.engine import files, live
 from personalization.engine.backend import Account, Refused
 from personalization.engine.container import Answering, Container
 from personalization.engine.live import LiveTable
-from personalization.engine.of_users import Trained, of_user
+from personalization.engine.of_users import Trained, of_user, streamed
 from personalization.engine.put_records import columns
 from personalize_local import library
 from table_intake.wording import Text
@@ -71,11 +71,8 @@ class OwnEngine:
             raise LocalError(Text("watch.engine-silent", text, shop=shop, why=str(error))) from error
 
     def _facts(self, answering: Answering, question: Mapping[str, Any]) -> dict[str, Any]:
-        table, trained, erased = (
-            LiveTable(self._account.dynamodb(), self._live_table),
-            answering.trained,
-            frozenset[str](),
-        )
+        table, trained = LiveTable(self._account.dynamodb(), self._live_table), answering.trained
+        erased = frozenset[str]()
         with self._reading:
             changes = answering.changing.read(table, self._account.clock(), 0.0)
         came = library.Live()
@@ -94,18 +91,7 @@ class OwnEngine:
             came = live.user_in(sorted(rows, key=lambda row: str(row["s"]["S"]), reverse=True))
             if came.leaving or came.erased > trained.learned_at * 1000:
                 erased.add(user)
-            events += [
-                library.StreamedEvent(
-                    session_id=user,
-                    event_type=event.event_type,
-                    sent_at=event.at,
-                    event_id=event.event_id,
-                    user_id=user,
-                    item_id=event.item_id,
-                    event_value=event.event_value,
-                )
-                for event in came.events
-            ]
+            events += streamed(came, user, user)
             attributes = None if came.properties is None else columns(came.properties, trained.users)
             if attributes is not None:
                 users.append(library.PutRecord(user, attributes))

@@ -28,7 +28,7 @@ def test_a_refused_file_is_told_with_its_reason(laptop: Laptop) -> None:
     laptop.drop("told", "interactions", "USER_ID,SKU,TIMESTAMP\nu,i,1700000000\n")
     told = {"the file drops/told/interactions/data.csv was refused": "", "Run failed.": ""}
 
-    def is_told() -> bool:
+    def both_came() -> bool:
         got = sqs.receive_message(QueueUrl=queue).get("Messages", [])
         # Other shops of the same cloud tell the topic as well.
         texts = [json.loads(message["Body"])["Message"] for message in got]
@@ -37,7 +37,7 @@ def test_a_refused_file_is_told_with_its_reason(laptop: Laptop) -> None:
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return all(told.values())
 
-    until(is_told, "both are told")
+    until(both_came, "both messages are there")
     refused, failed = told.values()
     assert "ITEM_ID" in refused
     assert "drops/told/" in failed

@@ -240,7 +240,7 @@ class _Input:
     size: int
     stretch: int
     """Bytes of a stretch, which has the lines that begin in it."""
-    _told: dict[int, int] = field(default_factory=dict)
+    _reached: dict[int, int] = field(default_factory=dict)
     """What parts reach, by their first bytes."""
 
     def end(self, first: int) -> int:
@@ -284,17 +284,17 @@ class _Input:
         """
         said = {"reached": str(reached)}
         stored = objects.put_first(self.client, self.bucket, self._part(start), answers, said)
-        self._told[start] = int(stored["reached"])
-        return self._told[start]
+        self._reached[start] = int(stored["reached"])
+        return self._reached[start]
 
     def _part(self, start: int) -> str:
         return f"{self.parts}{start:012d}.out"
 
     def _read(self, start: int) -> int:
-        if start not in self._told:
+        if start not in self._reached:
             part = self.client.head_object(Bucket=self.bucket, Key=self._part(start))
-            self._told[start] = int(part["Metadata"]["reached"])
-        return self._told[start]
+            self._reached[start] = int(part["Metadata"]["reached"])
+        return self._reached[start]
 
 
 Came = tuple[str, "library.Live"]
@@ -313,7 +313,7 @@ class _Ahead:
         """Yield lines, each with the byte behind it, and read the users of the next ones meanwhile."""
         waiting: deque[tuple[int, str]] = deque()
         for behind, line in lines:
-            # What is no line of a job is told when it is answered.
+            # A line that asks for no list is refused when it is answered.
             with suppress(ValueError):
                 row = json.loads(line)
                 if isinstance(row, dict) and isinstance(row.get("userId"), str):

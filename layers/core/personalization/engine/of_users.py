@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from personalization.engine import put_records
-from personalization.engine.live import LiveTable
+from personalization.engine.live import LiveTable, LiveUser
 from personalization.engine.records import Members
 
 if TYPE_CHECKING:
@@ -49,17 +49,23 @@ def of_user(table: LiveTable, trained: Trained, user_id: str) -> "tuple[str, lib
         name += _NOBODY
     if user.leaving:
         return name, library.Live()
-    events = [
+    attributes = None if user.properties is None else put_records.columns(user.properties, trained.users)
+    return name, library.Live(events=streamed(user, user_id, name), user=attributes)
+
+
+def streamed(user: LiveUser, session_id: str, user_id: str) -> "list[library.StreamedEvent]":
+    """Return a user's events as the library takes them, in one session."""
+    from personalize_local import library  # noqa: PLC0415 - as above
+
+    return [
         library.StreamedEvent(
-            session_id=user_id,
+            session_id=session_id,
             event_type=event.event_type,
             sent_at=event.at,
             event_id=event.event_id,
-            user_id=name,
+            user_id=user_id,
             item_id=event.item_id,
             event_value=event.event_value,
         )
         for event in user.events
     ]
-    attributes = None if user.properties is None else put_records.columns(user.properties, trained.users)
-    return name, library.Live(events=events, user=attributes)
