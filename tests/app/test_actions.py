@@ -6,9 +6,8 @@ from typing import Any
 from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.conftest import Shop
+from tests.app.deletions import delete
 from tests.app.laptop import Laptop
-from tests.app.test_erasing import aged, round_made
-from tests.app.waiting import until
 
 SETTINGS = """
 domain: custom
@@ -47,14 +46,6 @@ def begin(laptop: Laptop, shop: str) -> Run:
     return laptop.drop(shop, "interactions", retail.interactions())
 
 
-def forget(shop: Shop, user: str) -> None:
-    """Delete a user, as the hourly rounds do."""
-    assert shop.call("DELETE", f"/users/{user}").status == 202
-    aged(shop, user)
-    assert round_made(shop)["sent"] == 1
-    until(lambda: round_made(shop)["gone"] == 1, "the user is gone")
-
-
 def best(laptop: Laptop, shop: str, user: str, **query: str) -> Any:  # noqa: ANN401 - an answer's JSON
     answer = laptop.call("GET", f"/shops/{shop}/users/{user}/actions", **query)
     assert answer.status == 200, answer.body
@@ -86,7 +77,7 @@ def test_users_get_the_actions_that_people_like_them_take(laptop: Laptop) -> Non
     assert (again["degraded"], {action["source"] for action in again["actions"]}) == (True, {"cache"})
     assert {action["source"] for action in stranger["actions"]} == {"popular"}
 
-    forget(Shop(shop, laptop, ()), "u3")
+    delete(Shop(shop, laptop, ()), "u3")
     assert "newsletter" in {action["actionId"] for action in best(laptop, shop, "u3")["actions"]}
 
     removed = laptop.command("teardown", shop, "--yes", "--objects")

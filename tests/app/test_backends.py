@@ -4,15 +4,13 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
-import boto3
 import pytest
 
-from local.cloud.home import access
 from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.conftest import Shop
+from tests.app.deletions import delete, receipt_of
 from tests.app.laptop import Laptop
-from tests.app.test_erasing import aged, events_table, round_made
 from tests.app.waiting import until
 
 SHOP = "mover"
@@ -115,12 +113,7 @@ def test_a_shop_may_switch_every_day(laptop: Laptop, moved: Move) -> None:
 def test_a_deletion_after_a_move_reaches_both_backends(laptop: Laptop, moved: Move) -> None:
     assert moved.run.status == "SUCCEEDED"
     shop = Shop(SHOP, laptop, (moved.run,))
-    receipt = shop.call("DELETE", "/users/buyer").body["receiptId"]
-    aged(shop, "buyer")
-    assert round_made(shop)["sent"] == 1
-    until(lambda: round_made(shop)["gone"] == 1, "the user is gone")
-    table = boto3.resource("dynamodb", **access(laptop.state)).Table(events_table(shop))
-    told = cast(dict[str, Any], table.get_item(Key={"shopper": f"={SHOP}", "event": receipt})["Item"])
+    told = receipt_of(shop, delete(shop, "buyer"))
     assert (told["step"], [arn.split(":")[2] for arn in told["job"].split()]) == (
         "deletedHere",
         ["engine", "personalize"],
