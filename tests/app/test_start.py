@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from personalization.shop.settings.settings import parse
 
@@ -52,6 +53,17 @@ def export(folder: Path) -> list[str]:
     return [str(folder / name) for name in tables]
 
 
+def usual(laptop: Laptop, shop: str) -> list[str]:
+    """Return the options of each `start` of a shop."""
+    return ["--shop", shop, "--yes", *([] if laptop.backend == "personalize" else ["--backend", laptop.backend])]
+
+
+def serving(laptop: Laptop, shop: str) -> set[str]:
+    """Return whose campaigns serve a shop, by their ARNs."""
+    release: Any = laptop.shops.get_item(Key={"shop": shop, "record": "release"})["Item"]
+    return {campaign["arn"].split(":")[2] for campaign in release["campaigns"].values()}
+
+
 def sold(folder: Path) -> int:
     """Count the lines of orders that were not cancelled, of the files themselves."""
     with (folder / "orders.csv").open() as orders, (folder / "order_lines.csv").open() as lines:
@@ -62,7 +74,7 @@ def sold(folder: Path) -> int:
 def test_start_goes_on_where_it_was_interrupted(laptop: Laptop, tmp_path: Path) -> None:
     (folder := tmp_path / "my export").mkdir()
     files = export(folder)
-    line = [*files, "--shop", SHOP, "--yes", "--run-dir", str(laptop.home.run)]
+    line = [*files, *usual(laptop, SHOP), "--run-dir", str(laptop.home.run)]
     with subprocess.Popen(
         [sys.executable, "-m", "local", "start", *line], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
@@ -87,9 +99,10 @@ def test_start_goes_on_where_it_was_interrupted(laptop: Laptop, tmp_path: Path) 
     assert "customers.csv, 1 column: email (personal data" in " ".join(shown.split())
 
     before = {run.name for run in laptop.client.runs.newest(SHOP, 50)}
-    done = laptop.command_json("start", *files, "--shop", SHOP, "--yes")
+    done = laptop.command_json("start", *files, *usual(laptop, SHOP))
     assert {run.name for run in laptop.client.runs.newest(SHOP, 50)} == before
     assert laptop.client.untrained(SHOP) == []
+    assert serving(laptop, SHOP) == {laptop.backend}
     assert sum(rows for what, rows in done["counts"].items() if "no partner" in what or "without" in what) == STRAYS
     (imported,) = [drop for run in done["runs"] for drop in run["output"]["drops"] if drop["kind"] == "interactions"]
     assert imported["rows"] == sold(folder)
@@ -97,7 +110,7 @@ def test_start_goes_on_where_it_was_interrupted(laptop: Laptop, tmp_path: Path) 
     evaluate = shlex.split(done["next"]["what quality to expect"])
     named = [evaluate[evaluate.index(f"--{name}") + 1] for name in ("items", "users", "interactions", "settings")]
     assert all(Path(path).exists() for path in named)
-    again = laptop.command("start", *files, "--shop", SHOP, "--yes", "--no-open")
+    again = laptop.command("start", *files, *usual(laptop, SHOP), "--no-open")
     assert again.returncode == 0, again.stderr
     assert "an earlier start has trained on these files" in again.stderr
     assert re.search(f" recommend .*{SHOP} {done['user']}\\n", again.stdout)
@@ -112,18 +125,18 @@ def test_start_goes_on_where_it_was_interrupted(laptop: Laptop, tmp_path: Path) 
 
 def test_changed_settings_are_taken_and_changed_files_do_not_replace_them(laptop: Laptop, tmp_path: Path) -> None:
     files, shop = export(tmp_path), f"{SHOP}-again"
-    first = laptop.command_json("start", *files, "--shop", shop, "--yes")
+    first = laptop.command_json("start", *files, *usual(laptop, shop))
     settings = tmp_path / "settings.yaml"
     with settings.open("a") as file:
         file.write("rejects: {limit: 0.5}\n")
-    changed = laptop.command_json("start", *files, "--shop", shop, "--yes")
+    changed = laptop.command_json("start", *files, *usual(laptop, shop))
     assert {run["run"] for run in changed["runs"]}.isdisjoint(run["run"] for run in first["runs"])
     with (tmp_path / "products.csv").open("a") as products:
         products.write("9999,New,5.50,garden\n")
-    refused = laptop.command("start", *files, "--shop", shop, "--yes", "--json")
+    refused = laptop.command("start", *files, *usual(laptop, shop), "--json")
     assert refused.returncode == 2
     assert "was changed by hand, and the files are others now" in json.loads(refused.stdout)["error"]
-    line = ["--shop", shop, "--yes", "--settings", str(settings), "--write", str(other := tmp_path / "other.yaml")]
-    renewed = laptop.command_json("start", *files, *line)
+    line = ["--settings", str(settings), "--write", str(other := tmp_path / "other.yaml")]
+    renewed = laptop.command_json("start", *files, *usual(laptop, shop), *line)
     assert renewed["runs"][-1]["status"] == "SUCCEEDED"
     assert parse("settings.yaml", other.read_text()).rejects.limit == 0.5
