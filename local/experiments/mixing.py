@@ -32,7 +32,8 @@ def notes(
         experiment = accepted.named(name)
         if experiment is None or not experiment.interleaved:
             continue
-        dollars, whole = interleaving.price(wanted, settings)
+        versions = {variant.name: variant.version for variant in experiment.variants}
+        dollars, whole = interleaving.price(wanted, settings, versions)
         parts = ", ".join(f"{variant} {_price(value)}" for variant, value in dollars.items())
         least = "at least " if None in dollars.values() else ""
         yield f"{name}: each list asks both rankers: {least}{_price(whole)} for a thousand lists ({parts})"

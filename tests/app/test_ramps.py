@@ -114,7 +114,8 @@ def test_a_release_that_does_harm_goes_back_by_itself(laptop: Laptop, first: Run
     before = serves(laptop)
     run = laptop.drop(SHOP, "interactions", retail.interactions(events_each=26))
     assert run.output["outcome"] == "promoted", run.reason or run.output
-    assert any("by a second campaign for 2 days: about $" in note for note in run.output["notes"])
+    price = {"personalize": "by a second campaign for 2 days: about $", "engine": "for 2 days: it costs nothing while"}
+    assert any(price[laptop.backend] in note for note in run.output["notes"])
     assert serves(laptop) == before != second(laptop) != ""
 
     def shown() -> set[str]:

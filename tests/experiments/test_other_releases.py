@@ -127,6 +127,34 @@ def test_it_waits_for_its_campaign_says_the_price_and_begins_when_that_is_there(
     assert refusal(bucket) == ""
 
 
+def test_a_version_on_the_engine_is_shown_where_that_is_told_what_users_do_and_costs_nothing_while_idle(
+    drops: Start, bucket: "S3Client", table: "DynamoDBClient"
+) -> None:
+    of_engine = OLD.replace(":personalize:", ":engine:")
+    judged = release_store.judged_run(table, TABLE, "demo", "run-0")
+    assert judged is not None
+    release_store.put(table, TABLE, replace(judged, versions={UP: of_engine}).as_record())
+    drops(FILE)
+    assert "give one of the shop's recipes `backend: engine`" in refusal(bucket)
+    release = release_store.release_record(table, TABLE, "demo")
+    assert release is not None
+    told = replace(release, fallback_tracking_id="engine:retail-demo")
+    release_store.put(table, TABLE, told.as_record())
+    drops(FILE)
+    release_store.put(table, TABLE, release.as_record())
+    assert stored(table).waits == (
+        f"for a second campaign of {UP}, on the engine: it costs nothing while nobody asks it"
+    )
+
+
+def test_the_price_is_that_of_the_versions_backend_wherever_the_recipe_is_now(
+    drops: Start, drop: Drop, table: "DynamoDBClient"
+) -> None:
+    drop("drops/demo/settings.yaml", f"{SETTINGS}\nbackend: engine\n")
+    drops(FILE)
+    assert "at least $67.25 for 14 days" in stored(table).waits
+
+
 def test_a_quota_is_told_while_it_waits(drops: Start, personalize: FakePersonalize, table: "DynamoDBClient") -> None:
     drops(FILE)
     personalize.reset()

@@ -33,6 +33,13 @@ def test_more_campaigns_need_a_higher_quota() -> None:
     assert parse("settings.yaml", f"{text}deploy: false\n").deployed == ()
 
 
+def test_campaigns_on_the_engine_need_no_quota() -> None:
+    text = f"{ALL}campaigns: {{popularity-count: {{}}}}\nplacements: {{a: {{recipe: user-personalization}}}}\n"
+    assert len(parse("settings.yaml", f"{text}backend: engine\ngate: {{ramp: true}}\n").deployed) == 6
+    split = text.replace("[user-personalization,", "[{name: user-personalization, backend: engine},")
+    assert len(parse("settings.yaml", f"{split}gate: {{ramp: true}}\n").deployed) == 6
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -13,6 +13,7 @@ from table_intake.wording import Language, Text
 
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected, RetryLater
+from personalization.core.names import backend_of
 from personalization.experiments import document
 from personalization.experiments.assignment import filters_of, free
 from personalization.experiments.document import ExperimentSettings, ExperimentsFile, OtherRelease, Quarter
@@ -193,6 +194,12 @@ def _no_release(wanted: ExperimentSettings, state: ShopState, release: ReleaseRe
     elif release.versions.get(other.recipe) == other.version:
         text = "the version of {release} serves already: there is nothing to compare"
         yield Text("experiments.release.serves", text, release=str(wanted.release))
+    elif (backend := backend_of(other.version)) not in release.told:
+        text = (
+            "the version of {release} is on a backend that is not told any more what the shop's users do: give one of "
+            "the shop's recipes `backend: {backend}`, and start it after the next promotion"
+        )
+        yield Text("experiments.release.elsewhere", text, release=str(wanted.release), backend=backend)
 
 
 def _not_startable(
@@ -234,7 +241,8 @@ def _made(
         was = None
     if was is not None:
         starts, ends = was.starts_at, was.ends_at
-    waits = _price(wanted, state.settings, ends - starts) if wanted.release and was is None else ""
+    other = next((variant for variant in variants if variant.recipe), None)
+    waits = _price(other, state.settings, ends - starts) if other and was is None else ""
     return Experiment(
         name=name,
         hypothesis=wanted.hypothesis,
@@ -254,13 +262,14 @@ def _made(
     )
 
 
-def _price(wanted: ExperimentSettings, settings: ShopSettings, seconds: int) -> str:
-    """Return what an experiment with another release waits for, and what that costs at least."""
-    recipe = settings.placements[wanted.placements[0]].recipe
-    billed = settings.billed(cast("RecipeAlias", recipe))
+def _price(other: Variant, settings: ShopSettings, seconds: int) -> str:
+    """Return what an experiment waits for whose variant shows another release, and what that costs at least."""
+    billed = settings.billed(cast("RecipeAlias", other.recipe), other.version)
+    if billed.engine:
+        return f"for a second campaign of {other.recipe}, on the engine: it costs nothing while nobody asks it"
     dollars = campaign_month(settings.prices, billed) * seconds / (MONTH_HOURS * 3600)
     days = round(seconds / timedelta(days=1).total_seconds())
-    return f"for a second campaign of {recipe}: at least ${dollars:,.2f} for {days} days, without any request"
+    return f"for a second campaign of {other.recipe}: at least ${dollars:,.2f} for {days} days, without any request"
 
 
 def _holdout(

@@ -108,17 +108,23 @@ def unfit(experiment: Experiment, settings: ShopSettings) -> Text | None:
     return None
 
 
-def price(experiment: Experiment, settings: ShopSettings) -> tuple[dict[str, float | None], float]:
+def price(
+    experiment: Experiment, settings: ShopSettings, versions: Mapping[str, str]
+) -> tuple[dict[str, float | None], float]:
     """Return the dollars of a thousand answers of each variant, None where unknown; and of a thousand lists.
 
     Each list asks both. Bestsellers cost nothing: the application has them.
+
+    Args:
+        experiment, settings: what the file says of it, and the shop's settings.
+        versions: the solution versions of other releases, by variant: each is billed as its backend is.
     """
     placement = settings.placements[experiment.placements[0]]
     dollars: dict[str, float | None] = {}
     for name, variant in experiment.variants.items():
         source = _ranker(variant, placement)[0]
         if source in settings.deployed:
-            dollars[name] = thousand_answers(settings.prices, settings.billed(source))
+            dollars[name] = thousand_answers(settings.prices, settings.billed(source, versions.get(name, "")))
         else:
             dollars[name] = 0.0 if source == BASELINE else None
     return dollars, sum(value or 0.0 for value in dollars.values())

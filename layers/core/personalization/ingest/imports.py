@@ -12,7 +12,7 @@ from table_intake.columns.schema import Schema
 from table_intake.wording import Language, Text
 
 from personalization.core.errors import Rejected
-from personalization.core.names import Backend, Named, Names, backend_of, dataset_type, is_of_engine
+from personalization.core.names import Backend, Named, Names, dataset_type, is_of_engine
 from personalization.ingest.report import ramp_price
 from personalization.personalize import ensure, solution_names, training
 from personalization.reports import pages
@@ -266,7 +266,9 @@ def with_existing(client: "PersonalizeClient", names: Names, plan: Plan, setting
     unused = training.unused_campaigns(client, names, plan.shop, settings)
     ramp = settings.gate.ramp
     ramps = ramp if ramp and _ramps(client, names, plan, ramp) else None
-    _check_quota(client, names, plan.shop, settings, unused, ramps=ramps is not None)
+    if names.backend == "personalize":
+        needs_room = ramps is not None and ramps.recipe in settings.deployed_on("personalize")
+        _check_quota(client, names, plan.shop, settings, unused, ramps=needs_room)
     plan = _with_unused_campaigns(plan, settings, unused)
     return plan.replaced(notes=(*plan.notes, ramp_price(settings, ramps))) if ramps else plan
 
@@ -285,10 +287,14 @@ def with_left_behind(
 
 
 def _ramps(client: "PersonalizeClient", names: Names, plan: Plan, ramp: Ramp) -> bool:
-    """Return whether a run may ramp a version on the shop's backend: it trains the recipe, which a campaign serves."""
-    trained = next((recipe for recipe in plan.recipes if recipe.alias == ramp.recipe), None)
-    on_service = trained and backend_of(trained.campaign.arn) == names.backend
-    return bool(on_service and training.existing_campaigns(client, names, plan.shop, [ramp.recipe]))
+    """Return whether a run may ramp a version: it trains the recipe, which a campaign of either backend serves.
+
+    Of a shop on the engine, Amazon Personalize is not asked.
+    """
+    if all(recipe.alias != ramp.recipe for recipe in plan.recipes):
+        return False
+    named = names.everywhere() if names.backend == "personalize" else (names,)
+    return any(training.existing_campaigns(client, backend, plan.shop, [ramp.recipe]) for backend in named)
 
 
 def _check_quota(

@@ -148,12 +148,18 @@ def _proposal(prices: Prices, recipes: Sequence[str], interactions: int) -> Text
 
 def ramp_price(settings: ShopSettings, ramp: Ramp) -> Text:
     """Return what the second campaign of a ramp costs at least."""
-    days = len(ramp.steps) * ramp.days
+    days, billed = len(ramp.steps) * ramp.days, settings.billed(ramp.recipe)
+    if billed.engine:
+        text = (
+            "a new version of {recipe} comes step by step, by a second campaign on the engine for {days} days: it "
+            "costs nothing while nobody asks it"
+        )
+        return Text("note.ramp-engine", text, recipe=ramp.recipe, days=days)
     text = (
         "a new version of {recipe} comes step by step, by a second campaign for {days} days: about ${dollars:,.2f} "
         "without any request, and ${most:,.2f} at most where it is late (prices of {date})"
     )
-    dollars = campaign_month(settings.prices, settings.billed(ramp.recipe)) * days / MONTH_DAYS
+    dollars = campaign_month(settings.prices, billed) * days / MONTH_DAYS
     values = {"recipe": ramp.recipe, "days": days, "dollars": dollars, "most": PATIENCE * dollars}
     return Text("note.ramp", text, **values, date=settings.prices.as_of)
 

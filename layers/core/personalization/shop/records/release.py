@@ -120,6 +120,11 @@ class ReleaseRecord:
         return {alias: served.solution_version_arn for alias, served in self.campaigns.items()}
 
     @property
+    def told(self) -> set[Backend]:
+        """The backends that get events, and users and items that are put."""
+        return {backend_of(self.dataset_group_arn)} | ({"engine"} if self.fallback_tracking_id else set())
+
+    @property
     def baselines(self) -> dict[Backend, str]:
         """The newest Popularity-Count version of each backend, with or without a campaign."""
         served = [version for alias, version in self.versions.items() if recipe_of(alias) == BASELINE]

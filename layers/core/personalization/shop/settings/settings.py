@@ -15,7 +15,7 @@ from table_intake.wording import LANGUAGES, Language, Text
 
 from personalization.core.errors import Rejected
 from personalization.core.messages import is_none
-from personalization.core.names import Backend
+from personalization.core.names import Backend, backend_of
 from personalization.shop.filters import NOT_PURCHASED
 from personalization.shop.records.release import BASELINE, FALLBACK, on, recipe_of
 from personalization.shop.settings import (
@@ -232,8 +232,8 @@ class ShopSettings(TableSettings, BaseModel):
         """The aliases of all campaigns of the shop, on both backends."""
         return (*self.deployed, *(alias for alias in self.fallback_aliases if recipe_of(alias) in self.deployed))
 
-    def billed(self, alias: RecipeAlias) -> Billed:
-        """Return what determines the cost of a recipe on its backend."""
+    def billed(self, alias: RecipeAlias, version: str = "") -> Billed:
+        """Return what determines the cost of a recipe on its backend, or on that of a solution version, by its ARN."""
         second = self.generation == "v2" and alias in SECOND_GENERATION
         campaign = self.campaigns.get(alias, CampaignSettings())
         tps = (campaign.min_provisioned_tps or 1) if alias in self.deployed else None
@@ -244,7 +244,7 @@ class ShopSettings(TableSettings, BaseModel):
             tps=tps,
             metadata=bool(campaign.metadata) and alias != SEMANTIC,
             trials=int(hpo["hpoResourceConfig"]["maxNumberOfTrainingJobs"]) if hpo else 0,
-            engine=self.backends.get(alias, self.backend) == "engine",
+            engine=(backend_of(version) if version else self.backends.get(alias, self.backend)) == "engine",
         )
 
     @property
@@ -375,10 +375,9 @@ def _quota_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[T
     """Return whether the settings ask for more campaigns than Personalize allows; `recipes` are trained."""
     quota = settings.get("most_campaigns", CAMPAIGN_QUOTA)
     backends = backend.given_backends(settings)
-    # The engine allows as many campaigns as there are recipes; where it has all of them, none is Personalize's.
-    service = backend.home(backends.values())
+    # The engine allows as many campaigns as there are recipes.
     named = _deployed([alias for alias in TRAINABLE if alias in recipes], mapping(settings.get("campaigns")))
-    named = tuple(alias for alias in named if backends[alias] == service)
+    named = tuple(alias for alias in named if backends[alias] == "personalize")
     if switched_off(settings.get("deploy")) or not isinstance(quota, int):
         return []
     ramped = gate.ramped(mapping(settings.get("gate")).get("ramp"))
