@@ -340,7 +340,7 @@ def add_runs(add: Add) -> None:
     add("hash", text, "hash myshop ann@example.com", "hash myshop < addresses.txt > hashes.csv", takes="SHOP [ID…]")
     text, run = "promote a release that the gate refused", "the refused run; default: the newest one"
     add("promote", text, "promote myshop", "promote myshop RUN", takes="SHOP [RUN]", run=run)
-    text = "remove a shop: everything it has in Personalize, its schedules and its records"
+    text = "remove a shop: everything it has on either backend, its schedules and its records"
     teardown = add("teardown", text, "teardown myshop --dry-run", "teardown myshop --yes", takes="SHOP")
     teardown.add_argument("--dry-run", action="store_true", help="only list what would be removed, and its price")
     teardown.add_argument("--yes", action="store_true", help="do not ask for confirmation")

@@ -51,6 +51,7 @@ PERSONALIZE_ALONE = {
     "test_outage": _ITS_FAULTS,
     "test_pages": _LOCAL,
     "test_recipe_backends": "its shop is on both backends",
+    "test_recipe_moves": "its shop is on both backends",
     "test_recommenders": "the engine has no recommenders",
     "test_reliability": _ITS_FAULTS,
     "test_rights": "the rights of calls to the service",

@@ -155,13 +155,14 @@ def test_an_override_promotes_what_was_refused(wanted: str | None, personalize: 
     assert plan["recipes"] == load("judge_release_judge")["plan"]["recipes"]
 
 
-def test_an_override_deletes_no_campaign(personalize: FakePersonalize) -> None:
+def test_an_override_deletes_no_campaign_but_one_whose_recipe_moves(personalize: FakePersonalize) -> None:
     personalize.fails("GetSolutionMetrics", "ResourceNotFoundException")
     event = load("judge_release_judge")
-    event["plan"]["unused"] = [{"name": "retail-demo-popularity-count", "arn": "arn:aws:personalize:::campaign/x"}]
+    names = [f"retail-demo-{alias}" for alias in ("popularity-count", ALIASES[0])]
+    event["plan"]["unused"] = [{"name": name, "arn": f"arn:aws:personalize:::campaign/{name}"} for name in names]
     handler(event, None)
     plan: Any = handler(load("judge_release_override"), None)["plan"]
-    assert not plan.get("unused")
+    assert [campaign["name"] for campaign in plan["unused"]] == names[1:]
 
 
 def test_there_may_be_nothing_to_override() -> None:

@@ -161,14 +161,16 @@ def override(table: "DynamoDBClient", request: OverrideRequest, environment: Env
     if not candidates:
         raise Rejected(shop, f"run {request.wanted} was not judged" if request.wanted else "no run of it was refused")
     newest = max(candidates, key=lambda judged: judged.judged_at)
-    # The settings may since have enabled a campaign that the run did not plan.
-    plan = Plan.read(json.loads(newest.plan)).replaced(unused=())
+    plan = Plan.read(json.loads(newest.plan))
     trained = [Trained(alias=alias, solution_version_arn=arn) for alias, arn in newest.versions.items()]
     release = release_store.release_record(table, name, shop)
     if newest.ramped and release is not None and release.run != newest.run:
         plan = _as_set_since(plan, release_store.judged_run(table, name, shop, release.run))
     verdict = verdicts.of_override(plan, trained, newest.refused, release, newest.ramped)
-    return Overridden(verdict=verdict, plan=plan)
+    # The settings may since have enabled a campaign that the run did not plan; what moves leaves its own behind.
+    promoted = {target.campaign.name for target in verdict.targets}
+    unused = tuple(campaign for campaign in plan.unused if campaign.name in promoted)
+    return Overridden(verdict=verdict, plan=plan.replaced(unused=unused))
 
 
 def _as_set_since(plan: Plan, latest: Judged | None) -> Plan:

@@ -129,7 +129,8 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
     interactions = schemas.read(request.plan.dataset.arn, "interactions", request.plan.schema_.text)
     promoted_at = _time(now)
     engine = on_backend(group, "engine")
-    is_beside = group != engine and any(is_of_engine(part.campaign_arn) for part in promoted)
+    # Whoever sees a ramp's version is answered by its backend, which has to know what they do.
+    is_beside = group != engine and any(is_of_engine(part.campaign_arn) for part in request.campaigns)
     promotion = campaigns.Promotion(
         promoted=promoted,
         at=promoted_at,
