@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from personalization.core import environment
-from personalization.core.aws import clients
+from personalization.core.aws import clients, objects
 from personalization.core.errors import Broken, Missing, PersonalizationError, Rejected, RetryLater
 from personalization.engine import (
     backend,
@@ -26,6 +26,7 @@ from personalization.engine import (
 )
 from personalization.engine.container import container
 from personalization.engine.live import LiveTable
+from personalization.personalize import removal
 from personalization.shop.records import release_store
 from personalization.shop.records.release import FALLBACK, HISTORY, ReleaseRecord, Served
 from personalize_local import library
@@ -50,6 +51,7 @@ from tests.handlers.samples import BUCKET
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_s3 import S3Client
 
     from tests.handlers.fakes import FakePersonalize
 
@@ -257,7 +259,7 @@ def test_an_import_that_is_killed_before_its_record_adds_its_rows_once(
     imported(shop, "INTERACTIONS", interactions(1200), "again")
     rows = interactions(1000, start=2000)
     with monkeypatch.context() as killed:
-        killed.setattr("personalization.engine.importing.create", lambda *_: pytest.fail("killed"))
+        killed.setattr(records, "replace", lambda *_: pytest.fail("killed"))
         with pytest.raises(pytest.fail.Exception):
             imported(shop, "INTERACTIONS", rows, "more", "INCREMENTAL")
     job = imported(shop, "INTERACTIONS", rows, "more", "INCREMENTAL")
@@ -265,6 +267,51 @@ def test_an_import_that_is_killed_before_its_record_adds_its_rows_once(
     folder = f"engine/engine/tables/INTERACTIONS/{job.rpartition('/')[2]}/"
     facts = json.loads(clients.s3().get_object(Bucket=BUCKET, Key=f"{folder}facts.json")["Body"].read())
     assert facts["rows"] == 2200
+
+
+def erased(engine: "PersonalizeClient", job: str, user: str) -> None:
+    """Delete a user by a job of this name."""
+    key = f"erasures/engine/{job}.csv"
+    clients.s3().put_object(Bucket=BUCKET, Key=key, Body=f"USER_ID\n{user}\n".encode())
+    engine.create_data_deletion_job(
+        jobName=job,
+        datasetGroupArn=GROUP,
+        dataSource={"dataLocation": f"s3://{BUCKET}/{key}"},
+        roleArn="arn:aws:iam::123456789012:role/personalize",
+    )
+
+
+OVERTAKING: dict[str, tuple[Callable[["PersonalizeClient"], object], int]] = {
+    "import": (
+        lambda engine: imported(engine, "INTERACTIONS", interactions(1000, start=4000), "faster", "INCREMENTAL"),
+        3200,
+    ),
+    "erasure": (lambda engine: erased(engine, "retail-engine-new", "somebody"), 2200),
+}
+"""What may end while a function imports whose run was stopped, and the rows that are there after both. The table has
+nobody of the erasure, who may be in what is imported."""
+
+
+@pytest.mark.parametrize("case", OVERTAKING)
+def test_an_import_that_is_overtaken_begins_again_with_what_is_there_then(
+    shop: "PersonalizeClient", monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    act, expected = OVERTAKING[case]
+    imported(shop, "INTERACTIONS", interactions(1200), f"before-{case}")
+    upload, rows, slow = files.upload, interactions(1000, start=2000), f"slower-{case}"
+
+    def overtaken(store: files.Store, folder: str, source: Path) -> None:
+        upload(store, folder, source)
+        monkeypatch.setattr(files, "upload", upload)
+        act(shop)
+
+    monkeypatch.setattr(files, "upload", overtaken)
+    with pytest.raises(RetryLater, match="meanwhile"):
+        imported(shop, "INTERACTIONS", rows, slow, "INCREMENTAL")
+    imported(shop, "INTERACTIONS", rows, slow, "INCREMENTAL")
+    folder = f"engine/engine/tables/INTERACTIONS/retail-interactions-{slow}/"
+    facts = json.loads(clients.s3().get_object(Bucket=BUCKET, Key=f"{folder}facts.json")["Body"].read())
+    assert facts["rows"] == expected
 
 
 def test_tables_that_later_imports_replaced_do_not_pile_up(shop: "PersonalizeClient") -> None:
@@ -331,6 +378,20 @@ def test_what_others_refer_to_stays(shop: "PersonalizeClient") -> None:
             delete()
     with pytest.raises(Missing):
         shop.delete_filter(filterArn=f"{ARN}:filter/retail-engine-none")
+
+
+def test_a_removal_that_is_killed_leaves_no_file_to_the_next_one(
+    engine: "PersonalizeClient", _bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaving = engine.create_dataset_group(name="retail-leaving")["datasetGroupArn"]
+    _bucket.put_object(Bucket=BUCKET, Key="engine/leaving/events/2026-11-25.jsonl.gz", Body=b"what users did")
+    with monkeypatch.context() as killed:
+        killed.setattr(objects, "remove", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            removal.remove(engine, leaving)
+    assert removal.remove(engine, leaving).left
+    assert not _bucket.list_objects_v2(Bucket=BUCKET, Prefix="engine/leaving/").get("Contents")
+    assert not removal.remove(engine, leaving).left
 
 
 def test_what_the_engine_lacks_is_refused_by_name(shop: "PersonalizeClient") -> None:

@@ -33,20 +33,26 @@ def delete(kind: str, account: Account, parameters: Mapping[str, Any]) -> None:
         Refused: there is no such resource, or others refer to it.
     """
     arn = parameters[f"{kind}Arn"]
+    _check_unused(kind, account, arn)
+    records.delete(account.records, kind, arn)
+
+
+def _check_unused(kind: str, account: Account, arn: str) -> None:
     required(account.records, kind, arn)
     for other, member in _NEEDED_BY.get(kind, ()):
         for user in account.records.listed(other, **{member: arn}):
             raise Refused("ResourceInUseException", f"{arn} is used by {user[f'{other}Arn']}.")
-    records.delete(account.records, kind, arn)
 
 
 def _delete_group(store: files.Store, account: Account, parameters: Mapping[str, Any]) -> None:
-    """Delete a group, and whatever is left in its folder."""
-    delete("datasetGroup", account, parameters)
+    """Delete a group, and whatever is left in its folder before it: a removal that is killed finds the group again."""
+    arn = parameters["datasetGroupArn"]
+    _check_unused("datasetGroup", account, arn)
+    files.delete(store, folder_of(account, group_name(arn)))
     for kind in JOBS:
-        for job in account.records.listed(kind, datasetGroupArn=parameters["datasetGroupArn"]):
+        for job in account.records.listed(kind, datasetGroupArn=arn):
             records.delete(account.records, kind, job[f"{kind}Arn"])
-    files.delete(store, folder_of(account, group_name(parameters["datasetGroupArn"])))
+    records.delete(account.records, "datasetGroup", arn)
 
 
 def _delete_dataset(store: files.Store, account: Account, parameters: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from personalization.engine.backend import Account, Operation
 from personalization.engine.describing import datasets_of, required
 from personalization.engine.folding import archive_of
 from personalization.engine.live import Erasure
-from personalization.engine.making import arn_of, change, refuse_existing, tables_of
+from personalization.engine.making import arn_of, change_as_read, refuse_existing, tables_of
 from personalization.engine.records import Members
 from personalization.engine.streamed import Streams
 
@@ -77,9 +77,9 @@ def _without(store: files.Store, account: Account, dataset: Members, job: str, u
             table = files.Disk(scratch, store).fetched(serving)
             if rows := library.without_users(table, users):
                 files.upload(store, fresh, table)
-                facts = {"_folder": fresh, "_rows": dataset["_rows"] - rows}
-                change(account, "dataset", dataset["datasetArn"], facts)
                 serving = fresh
+        # Also where nothing went: an import that is at work now begins again, and finds the erasure.
+        change_as_read(account, "dataset", dataset, {"_folder": serving, "_rows": dataset["_rows"] - rows})
     files.delete_others(store, tables, {serving})
 
 

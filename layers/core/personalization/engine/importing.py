@@ -12,7 +12,16 @@ from personalization.core.aws import objects
 from personalization.engine import files
 from personalization.engine.backend import TRACKER, Account, Operation, Refused
 from personalization.engine.describing import datasets_of, required, schemas
-from personalization.engine.making import arn_of, change, create, group_name, refuse_existing, tables_of
+from personalization.engine.making import (
+    arn_of,
+    change,
+    change_as_read,
+    create,
+    group_name,
+    new,
+    refuse_existing,
+    tables_of,
+)
 from personalization.engine.records import Members
 
 if TYPE_CHECKING:
@@ -91,8 +100,8 @@ def _create_filter(account: Account, parameters: Mapping[str, Any]) -> Members:
 def _import(store: files.Store, account: Account, parameters: Mapping[str, Any]) -> Members:
     """Import the files of a folder of the bucket.
 
-    The table has the job's name: a repetition after a kill finds it, and adds no row twice. Rows that the engine
-    refuses fail the job, as on AWS.
+    The table and the job become known in the same moment: a repetition after a kill adds no row twice. Rows that the
+    engine refuses fail the job, as on AWS.
     """
     from personalize_local import library  # noqa: PLC0415 - what only the engine's shops need
 
@@ -102,22 +111,19 @@ def _import(store: files.Store, account: Account, parameters: Mapping[str, Any])
     tables = tables_of(account, dataset)
     folder = f"{tables}{parameters['jobName']}/"
     adds = parameters.get("importMode", "FULL") == "INCREMENTAL"
-    failure, rows = "", 0
-    if dataset.get("_folder") != folder:
+    members = {**parameters, "importMode": "INCREMENTAL" if adds else "FULL", "_folder": folder}
+    schema = required(account.records, "schema", dataset["schemaArn"])["schema"]
+    try:
         before = dataset.get("_folder") if adds else None
-        schema = required(account.records, "schema", dataset["schemaArn"])["schema"]
-        try:
-            rows = _write(store, parameters["dataSource"]["dataLocation"], schema, folder, before)
-        except library.Refused as error:
-            failure = error.message
-        else:
-            change(
-                account, "dataset", dataset["datasetArn"], {"_folder": folder, "_rows": rows, "_at": account.clock()}
-            )
-            # A container may be fetching the one before.
-            files.delete_others(store, tables, {folder, dataset.get("_folder", folder)})
-    members = {**parameters, "importMode": "INCREMENTAL" if adds else "FULL", "_folder": folder, "_rows": rows}
-    return create(account, "datasetImportJob", arn, members, failure)
+        rows = _write(store, parameters["dataSource"]["dataLocation"], schema, folder, before)
+    except library.Refused as error:
+        return create(account, "datasetImportJob", arn, {**members, "_rows": 0}, error.message)
+    job = new(account, "datasetImportJob", arn, {**members, "_rows": rows})
+    facts = {"_folder": folder, "_rows": rows, "_at": account.clock()}
+    change_as_read(account, "dataset", dataset, facts, ("datasetImportJob", job))
+    # A container may be fetching the one before.
+    files.delete_others(store, tables, {folder, dataset.get("_folder", folder)})
+    return {"datasetImportJobArn": arn}
 
 
 def _write(store: files.Store, location: str, schema: str, folder: str, before: str | None) -> int:

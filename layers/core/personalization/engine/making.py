@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from personalization.core.errors import RetryLater
 from personalization.core.status import ACTIVE, FAILED
 from personalization.engine import records
 from personalization.engine.backend import Account, Refused
@@ -42,12 +43,16 @@ def create(account: Account, kind: str, arn: str, members: Mapping[str, Any], fa
     Raises:
         Refused: it is there already.
     """
-    now = account.clock()
-    state = {"status": FAILED, "failureReason": failure} if failure else {"status": ACTIVE}
-    times = {"creationDateTime": now, "lastUpdatedDateTime": now}
-    if not records.create(account.records, kind, arn, {**members, f"{kind}Arn": arn, **state, **times}):
+    if not records.create(account.records, kind, arn, new(account, kind, arn, members, failure)):
         raise _there_already(arn)
     return {f"{kind}Arn": arn}
+
+
+def new(account: Account, kind: str, arn: str, members: Mapping[str, Any], failure: str = "") -> Members:
+    """Return all members of a new resource, which failed if there is a reason."""
+    now = account.clock()
+    state = {"status": FAILED, "failureReason": failure} if failure else {"status": ACTIVE}
+    return {**members, f"{kind}Arn": arn, **state, "creationDateTime": now, "lastUpdatedDateTime": now}
 
 
 def refuse_existing(account: Account, kind: str, arn: str) -> None:
@@ -62,6 +67,21 @@ def refuse_existing(account: Account, kind: str, arn: str) -> None:
 
 def _there_already(arn: str) -> Refused:
     return Refused("ResourceAlreadyExistsException", f"Another resource with Arn {arn} already exists.")
+
+
+def change_as_read(
+    account: Account, kind: str, before: Members, members: Mapping[str, Any], *made: tuple[str, Members]
+) -> None:
+    """Change members of a resource, unless it has changed since it was read, and store new resources in the same moment.
+
+    A function may outlive the run or the round that called it, and be at work beside the next one.
+
+    Raises:
+        RetryLater: it has changed, and nothing is stored.
+    """
+    after = {**before, **members, "lastUpdatedDateTime": account.clock()}
+    if not records.replace(account.records, kind, before, after, *made):
+        raise RetryLater(before[f"{kind}Arn"], "another call changed it meanwhile")
 
 
 def change(account: Account, kind: str, arn: str, members: Mapping[str, Any]) -> Members:

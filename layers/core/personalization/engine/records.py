@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from personalization.core.aws.errors import holds
 from personalization.shop.records import release_store
 
 if TYPE_CHECKING:
@@ -65,13 +66,36 @@ def put(records: Records, kind: str, arn: str, members: Members) -> None:
     release_store.put(records.client(), records.table(), _record(kind, arn, members))
 
 
+def replace(records: Records, kind: str, before: Members, after: Members, *made: tuple[str, Members]) -> bool:
+    """Store a resource's next state together with new resources, by their kinds; return False, and store nothing, if
+    the state before is no longer what it was, or one of the new ones is there already."""
+    arn, unchanged = f"{kind}Arn", {"ConditionExpression": "body = :before"}
+    value = release_store.marshal({":before": _body(before)})
+    parts: Any = [
+        {**_put(records, kind, before[arn], after), **unchanged, "ExpressionAttributeValues": value},
+        *(
+            {**_put(records, other, members[f"{other}Arn"], members), "ConditionExpression": "attribute_not_exists(body)"}
+            for other, members in made
+        ),
+    ]
+    return holds(records.client().transact_write_items, TransactItems=[{"Put": part} for part in parts])
+
+
 def delete(records: Records, kind: str, arn: str) -> None:
     """Delete a resource's record, if it exists."""
     release_store.delete(records.client(), records.table(), OWNER, _sort_key(kind, arn))
 
 
 def _record(kind: str, arn: str, members: Members) -> dict[str, str]:
-    return {"shop": OWNER, "record": _sort_key(kind, arn), "body": json.dumps(members)}
+    return {"shop": OWNER, "record": _sort_key(kind, arn), "body": _body(members)}
+
+
+def _put(records: Records, kind: str, arn: str, members: Members) -> dict[str, Any]:
+    return {"TableName": records.table(), "Item": release_store.marshal(_record(kind, arn, members))}
+
+
+def _body(members: Members) -> str:
+    return json.dumps(members)
 
 
 def _sort_key(kind: str, arn: str) -> str:
