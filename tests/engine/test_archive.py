@@ -4,7 +4,10 @@
 import gzip
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -192,6 +195,39 @@ def test_an_erased_user_s_events_go_with_those_of_their_sessions_also_from_late_
         data = stream.client.get_object(Bucket=BUCKET, Key=listed["Key"])["Body"].read()
         text = gzip.decompress(data).decode() if listed["Key"].endswith(".gz") else json.dumps(json.loads(data))
         assert '"gone"' not in text or "back" in text
+
+
+def test_a_fold_that_began_before_an_erasure_brings_nobody_back(stream: Stream) -> None:
+    stream.copy(("a", "u", NOON))
+    archive(stream.client).fold()
+    noting, goes_on = Event(), Event()
+
+    class Erasing(Mortal):
+        """A client that waits before it notes who is erased."""
+
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            if name == "put_object" and not noting.is_set():
+                noting.set()
+                assert goes_on.wait(30.0)
+            return super().__getattr__(name)
+
+    class Folding(Mortal):
+        """A client that writes a day when the erasure has ended, which it does not know of."""
+
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            if name == "put_object":
+                goes_on.set()
+                erasure.result(30.0)
+            return super().__getattr__(name)
+
+    with ThreadPoolExecutor(1) as pool:
+        erasure = pool.submit(archive(Erasing(stream.client, -1)).forget, {"gone"}, NOON + DAY)
+        assert noting.wait(30.0)
+        stream.copy(("late", "gone", NOON + 1))
+        with suppress(RetryLater):
+            archive(Folding(stream.client, -1)).fold()
+    archive(stream.client).fold()
+    assert ids(stream) == ["a"]
 
 
 def test_a_file_that_is_no_copy_is_named(stream: Stream) -> None:
