@@ -144,6 +144,27 @@ def test_ten_shops_share_a_disk_that_holds_four(
     assert [ask(arn) for arn in arns[6:9]] == [False] * 3
 
 
+def test_what_a_campaign_fetches_while_another_tidies_the_disk_stays(
+    shop: "PersonalizeClient", campaign: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = version_of(shop, campaign)
+    tidying, meanwhile = (
+        shop.create_campaign(name=f"retail-engine-{name}", solutionVersionArn=copied(first, name, tmp_path))
+        for name in ("tidying", "meanwhile")
+    )
+    here, keep_only = containing(tmp_path / "disk", lambda: NOW), files.Disk.keep_only
+
+    def late(disk: files.Disk, folders: Any) -> None:  # noqa: ANN401 - as of the original
+        monkeypatch.setattr(files.Disk, "keep_only", keep_only)
+        here.answering(meanwhile["campaignArn"], 30.0)
+        keep_only(disk, folders)
+
+    monkeypatch.setattr(files.Disk, "keep_only", late)
+    here.answering(tidying["campaignArn"], 30.0)
+    models = (tmp_path / "disk/engine/engine/models/retail-engine-similar-items").iterdir()
+    assert {model.name.partition("-")[2] for model in models} == {"tidying", "meanwhile"}
+
+
 def test_of_two_releases_within_a_minute_the_last_one_serves(
     shop: "PersonalizeClient", campaign: str, tmp_path: Path
 ) -> None:

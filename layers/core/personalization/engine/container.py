@@ -275,6 +275,9 @@ class Container:
 
     def _tidy(self) -> None:
         """Remove folders from the disk that no campaign answers from, or is about to."""
+        self._disk.keep_only(self._in_use)
+
+    def _in_use(self) -> set[str]:
         with self._lock:
             states = [
                 served
@@ -282,9 +285,7 @@ class Container:
                 for served in (campaign.wanted, campaign.answers_from[0] if campaign.answers_from else None)
                 if served
             ]
-        self._disk.keep_only(
-            {served.model for served in states} | {folder for served in states for _, folder in served.tables}
-        )
+        return {served.model for served in states} | {folder for served in states for _, folder in served.tables}
 
 
 def _failure(arn: str, error: Exception) -> PersonalizationError | Refused:

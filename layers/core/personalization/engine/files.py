@@ -142,10 +142,10 @@ class Disk:
             path.unlink()
             raise Broken(key, "the object is not what was stored")
 
-    def keep_only(self, folders: Collection[str]) -> None:
-        """Remove all other folders from the disk."""
-        wanted = {self.root / folder for folder in folders}
+    def keep_only(self, folders: Callable[[], Collection[str]]) -> None:
+        """Remove all other folders from the disk; none is fetched while `folders` says which are in use."""
         with self._lock:
+            wanted = {self.root / folder for folder in folders()}
             for path in sorted(self.root.rglob("*"), reverse=True):
                 inside = any(folder == path or folder in path.parents or path in folder.parents for folder in wanted)
                 if path.is_dir() and not inside:
