@@ -4,6 +4,7 @@
 import itertools
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.errors import Missing, Rejected, RetryLater
 from personalization.engine import backend, batches
+from personalization.engine.archive import Archive
 from personalization.engine.live import LiveTable, LiveUser
 from personalization.shop.plan import Resource
 from personalization.shop.settings.batch import BatchJob
@@ -276,8 +278,15 @@ def segmented(shop: "PersonalizeClient", version: str, name: str) -> list[str]:
 
 def test_no_segment_has_a_user_who_was_erased_since_the_training(shop: "PersonalizeClient") -> None:
     version = trained(shop, "item-affinity")
-    segment = segmented(shop, version, "before")
-    first, *others = segment
+    first, *others = segmented(shop, version, "before")
+    Archive(clients.s3(), BUCKET, "engine").forget({first}, int(time.time()) + 60)
+    assert segmented(shop, version, "after") == others
+
+
+def test_models_that_name_users_go_with_an_erasure_and_are_trained_anew(shop: "PersonalizeClient") -> None:
+    models = {"Bucket": BUCKET, "Prefix": "engine/engine/models/retail-engine-item-affinity/"}
+    trained(shop, "item-affinity", "named")
+    first = segmented(shop, trained(shop, "item-affinity", "named-again"), "named")[0]
     clients.s3().put_object(Bucket=BUCKET, Key="erasures/engine/batch.csv", Body=f"USER_ID\n{first}\n".encode())
     shop.create_data_deletion_job(
         jobName="retail-engine-leaving",
@@ -285,8 +294,8 @@ def test_no_segment_has_a_user_who_was_erased_since_the_training(shop: "Personal
         dataSource={"dataLocation": f"s3://{BUCKET}/erasures/engine/batch.csv"},
         roleArn="arn:aws:iam::123456789012:role/personalize",
     )
-    segment = segmented(shop, version, "after")
-    assert segment == others
+    assert not clients.s3().list_objects_v2(**models).get("Contents")
+    assert first not in segmented(shop, trained(shop, "item-affinity", "named"), "anew")
 
 
 def test_records_of_jobs_go_with_their_dataset_group(shop: "PersonalizeClient", popular: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from personalization.engine import files, records
 from personalization.engine.backend import Account, Operation, Refused
 from personalization.engine.describing import required
-from personalization.engine.making import folder_of, group_name
+from personalization.engine.making import folder_of, group_name, models_of
 
 _NEEDED_BY: Mapping[str, tuple[tuple[str, str], ...]] = {
     "datasetGroup": (
@@ -67,15 +67,19 @@ def _delete_dataset(store: files.Store, account: Account, parameters: Mapping[st
     records.delete(account.records, "dataset", dataset["datasetArn"])
 
 
-def _delete_solution(store: files.Store, account: Account, parameters: Mapping[str, Any]) -> None:
+def delete_solution(store: files.Store, account: Account, parameters: Mapping[str, Any]) -> None:
+    """Delete a solution, its versions and all of its models, those of killed trainings too.
+
+    Raises:
+        Refused: there is no such solution, or a campaign serves one of its versions.
+    """
     arn = parameters["solutionArn"]
-    required(account.records, "solution", arn)
+    solution = required(account.records, "solution", arn)
     for campaign in account.records.listed("campaign"):
         if str(campaign["solutionVersionArn"]).startswith(f"{arn}/"):
             raise Refused("ResourceInUseException", f"{arn} is used by {campaign['campaignArn']}.")
+    files.delete(store, models_of(account, solution))
     for version in account.records.listed("solutionVersion", solutionArn=arn):
-        if folder := version.get("_folder"):
-            files.delete(store, folder)
         records.delete(account.records, "solutionVersion", version["solutionVersionArn"])
     records.delete(account.records, "solution", arn)
 
@@ -87,5 +91,5 @@ def operations(store: files.Store) -> Mapping[str, Operation]:
         **{f"Delete{kind[0].upper()}{kind[1:]}": partial(delete, kind) for kind in kinds},
         "DeleteDatasetGroup": partial(_delete_group, store),
         "DeleteDataset": partial(_delete_dataset, store),
-        "DeleteSolution": partial(_delete_solution, store),
+        "DeleteSolution": partial(delete_solution, store),
     }

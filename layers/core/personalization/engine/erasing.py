@@ -2,7 +2,7 @@
 """Erase users: a data deletion job has taken them out of tables, events and live data before it is answered.
 
 Models stay as they are until the next training, as on AWS: a tombstone keeps what a model learned of a user out of
-answers. A job that is killed may be repeated by its name.
+answers. Those of segments name users, and go: the next job of a segment trains anew. A job that is killed may be repeated by its name.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -16,18 +16,22 @@ from personalization.core import disk
 from personalization.core.aws import objects
 from personalization.engine import files, records
 from personalization.engine.backend import Account, Operation
+from personalization.engine.deleting import delete_solution
 from personalization.engine.describing import datasets_of, required
 from personalization.engine.folding import archive_of
 from personalization.engine.live import Erasure
 from personalization.engine.making import arn_of, change_as_read, refuse_existing, tables_of
 from personalization.engine.records import Members
 from personalization.engine.streamed import Streams
+from personalization.shop.settings.recipes import SEGMENTS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _THREADS = 8
 _KIND = "dataDeletionJob"
+_NAMING_USERS = tuple(f"/aws-{recipe}" for recipe in SEGMENTS)
+"""The ends of the ARNs of recipes whose models name users."""
 
 
 def _delete_users(streams: Streams, account: Account, parameters: Mapping[str, Any]) -> Members:
@@ -42,6 +46,9 @@ def _delete_users(streams: Streams, account: Account, parameters: Mapping[str, A
     for dataset in datasets_of(account.records, parameters["datasetGroupArn"]):
         if "_folder" in dataset:
             _without(streams.store, account, dataset, parameters["jobName"], users)
+    for solution in account.records.listed("solution", datasetGroupArn=parameters["datasetGroupArn"]):
+        if str(solution.get("recipeArn")).endswith(_NAMING_USERS):
+            delete_solution(streams.store, account, solution)
     _for_all(users, lambda user: erasure.end_erasure(group, user, account.clock()))
     ended = account.clock()
     times = {"creationDateTime": now, "lastUpdatedDateTime": ended}

@@ -32,6 +32,11 @@ def tables_of(account: Account, dataset: Members) -> str:
     return f"{folder_of(account, group_name(dataset['datasetGroupArn']))}tables/{dataset['datasetType']}/"
 
 
+def models_of(account: Account, solution: Members) -> str:
+    """Return the key of the folder of a solution's models, with its slash."""
+    return f"{folder_of(account, group_name(solution['datasetGroupArn']))}models/{solution['name']}/"
+
+
 def group_name(arn: str) -> str:
     """Return the name of a dataset group of this ARN."""
     return arn.rpartition("/")[2]

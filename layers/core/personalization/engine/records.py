@@ -74,7 +74,10 @@ def replace(records: Records, kind: str, before: Members, after: Members, *made:
     parts: Any = [
         {**_put(records, kind, before[arn], after), **unchanged, "ExpressionAttributeValues": value},
         *(
-            {**_put(records, other, members[f"{other}Arn"], members), "ConditionExpression": "attribute_not_exists(body)"}
+            {
+                **_put(records, other, members[f"{other}Arn"], members),
+                "ConditionExpression": "attribute_not_exists(body)",
+            }
             for other, members in made
         ),
     ]

@@ -11,7 +11,7 @@ from personalization.core import disk
 from personalization.engine import files, records
 from personalization.engine.backend import Account, Operation, Refused
 from personalization.engine.describing import datasets_of, required, schemas
-from personalization.engine.making import arn_of, change, create, folder_of, group_name, refuse_existing, shop_of
+from personalization.engine.making import arn_of, change, create, group_name, models_of, refuse_existing, shop_of
 from personalization.engine.records import Members
 from personalization.engine.streamed import Streams
 from personalization.shop.records import release_store
@@ -64,7 +64,7 @@ def _train(streams: Streams, megabytes: Callable[[], int], account: Account, par
     last = hashlib.sha256(parameters["name"].encode()).hexdigest()[:8]
     arn = f"{parameters['solutionArn']}/{last}"
     refuse_existing(account, "solutionVersion", arn)
-    folder = f"{folder_of(account, group_name(solution['datasetGroupArn']))}models/{solution['name']}/{last}/"
+    folder = f"{models_of(account, solution)}{last}/"
     members: Members = {name: solution[name] for name in _OF_SOLUTION if name in solution}
     members |= {"name": parameters["name"], "solutionArn": parameters["solutionArn"], "trainingMode": mode}
     members |= {"trainingType": "MANUAL", "_folder": folder}
