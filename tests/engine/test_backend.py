@@ -51,7 +51,6 @@ from tests.handlers.samples import BUCKET
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
-    from mypy_boto3_s3 import S3Client
 
     from tests.handlers.fakes import FakePersonalize
 
@@ -381,17 +380,17 @@ def test_what_others_refer_to_stays(shop: "PersonalizeClient") -> None:
 
 
 def test_a_removal_that_is_killed_leaves_no_file_to_the_next_one(
-    engine: "PersonalizeClient", _bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
+    shop: "PersonalizeClient", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leaving = engine.create_dataset_group(name="retail-leaving")["datasetGroupArn"]
-    _bucket.put_object(Bucket=BUCKET, Key="engine/leaving/events/2026-11-25.jsonl.gz", Body=b"what users did")
+    leaving = shop.create_dataset_group(name="retail-leaving")["datasetGroupArn"]
+    clients.s3().put_object(Bucket=BUCKET, Key="engine/leaving/events/2026-11-25.jsonl.gz", Body=b"what users did")
     with monkeypatch.context() as killed:
         killed.setattr(objects, "remove", lambda *_: pytest.fail("killed"))
         with pytest.raises(pytest.fail.Exception):
-            removal.remove(engine, leaving)
-    assert removal.remove(engine, leaving).left
-    assert not _bucket.list_objects_v2(Bucket=BUCKET, Prefix="engine/leaving/").get("Contents")
-    assert not removal.remove(engine, leaving).left
+            removal.remove(shop, leaving)
+    assert removal.remove(shop, leaving).left
+    assert not clients.s3().list_objects_v2(Bucket=BUCKET, Prefix="engine/leaving/").get("Contents")
+    assert not removal.remove(shop, leaving).left
 
 
 def test_what_the_engine_lacks_is_refused_by_name(shop: "PersonalizeClient") -> None:

@@ -284,7 +284,7 @@ def test_no_segment_has_a_user_who_was_erased_since_the_training(shop: "Personal
 
 
 def test_models_that_name_users_go_with_an_erasure_and_are_trained_anew(shop: "PersonalizeClient") -> None:
-    models = {"Bucket": BUCKET, "Prefix": "engine/engine/models/retail-engine-item-affinity/"}
+    models = "engine/engine/models/retail-engine-item-affinity/"
     trained(shop, "item-affinity", "named")
     first = segmented(shop, trained(shop, "item-affinity", "named-again"), "named")[0]
     clients.s3().put_object(Bucket=BUCKET, Key="erasures/engine/batch.csv", Body=f"USER_ID\n{first}\n".encode())
@@ -294,7 +294,7 @@ def test_models_that_name_users_go_with_an_erasure_and_are_trained_anew(shop: "P
         dataSource={"dataLocation": f"s3://{BUCKET}/erasures/engine/batch.csv"},
         roleArn="arn:aws:iam::123456789012:role/personalize",
     )
-    assert not clients.s3().list_objects_v2(**models).get("Contents")
+    assert not clients.s3().list_objects_v2(Bucket=BUCKET, Prefix=models).get("Contents")
     assert first not in segmented(shop, trained(shop, "item-affinity", "named"), "anew")
 
 

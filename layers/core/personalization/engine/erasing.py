@@ -2,7 +2,8 @@
 """Erase users: a data deletion job has taken them out of tables, events and live data before it is answered.
 
 Models stay as they are until the next training, as on AWS: a tombstone keeps what a model learned of a user out of
-answers. Those of segments name users, and go: the next job of a segment trains anew. A job that is killed may be repeated by its name.
+answers. Those of segments name users, and go: the next job of a segment trains anew. A job that is killed may be
+repeated by its name.
 """
 
 from collections.abc import Callable, Collection, Mapping

@@ -77,7 +77,7 @@ def _there_already(arn: str) -> Refused:
 def change_as_read(
     account: Account, kind: str, before: Members, members: Mapping[str, Any], *made: tuple[str, Members]
 ) -> None:
-    """Change members of a resource, unless it has changed since it was read, and store new resources in the same moment.
+    """Change members of a resource, unless it has changed since it was read, and store new resources with that.
 
     A function may outlive the run or the round that called it, and be at work beside the next one.
 
