@@ -113,6 +113,12 @@ class Laptop:
             return client
         return self._described
 
+    def listed(self, operation: str, **parameters: str) -> list[dict[str, Any]]:
+        """What a list call of the control plane answers, page by page: shops of other tests fill pages as well."""
+        personalize: Any = self.personalize
+        pages = personalize.get_paginator(operation).paginate(**parameters)
+        return [dict(entry) for page in pages for value in page.values() if isinstance(value, list) for entry in value]
+
     @cached_property
     def _described(self) -> PersonalizeClient:
         dynamodb, table = self._client("dynamodb"), self.shops.name

@@ -82,5 +82,5 @@ def test_users_get_the_actions_that_people_like_them_take(laptop: Laptop) -> Non
 
     removed = laptop.command("teardown", shop, "--yes", "--objects")
     assert removed.returncode == 0, removed.stdout + removed.stderr
-    groups = laptop.personalize.list_dataset_groups()["datasetGroups"]
+    groups = laptop.listed("list_dataset_groups")
     assert f"retail-{shop}" not in {group["name"] for group in groups}

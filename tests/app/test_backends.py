@@ -36,7 +36,7 @@ def similar(laptop: Laptop, **query: str) -> list[str]:
 
 def campaigns(laptop: Laptop) -> set[str]:
     """The names of the campaigns on Amazon Personalize."""
-    return {campaign["name"] for campaign in laptop.personalize.list_campaigns()["campaigns"]}
+    return {campaign["name"] for campaign in laptop.listed("list_campaigns")}
 
 
 def counted(laptop: Laptop) -> list[dict[str, Any]]:
@@ -125,5 +125,5 @@ def test_a_removal_leaves_nothing_of_either_backend(laptop: Laptop, moved: Move)
     assert laptop.command("teardown", SHOP, "--yes", "--objects").returncode == 0
     listed = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=f"engine/{SHOP}/")
     assert listed["KeyCount"] == 0
-    groups = laptop.personalize.list_dataset_groups()["datasetGroups"]
+    groups = laptop.listed("list_dataset_groups")
     assert f"retail-{SHOP}" not in {group["name"] for group in groups}

@@ -50,7 +50,7 @@ def promoted(laptop: Laptop) -> Run:
 
 
 def test_a_promotion_without_campaigns_exports_a_segment_and_a_mail_to_it(laptop: Laptop, promoted: Run) -> None:
-    names = [campaign["name"] for campaign in laptop.personalize.list_campaigns(maxResults=100)["campaigns"]]
+    names = [campaign["name"] for campaign in laptop.listed("list_campaigns")]
     assert not [name for name in names if f"-{SHOP}-" in name]
     machine = laptop.client.runs.batches.replace(":stateMachine:", ":execution:")
     run = ended(laptop, f"{machine}:{promoted.name[-80:]}")

@@ -14,7 +14,7 @@ NAME = f"retail-{SHOP}-popularity-count"
 
 
 def campaigns(laptop: Laptop) -> set[str]:
-    listed = laptop.personalize.list_campaigns()["campaigns"]
+    listed = laptop.listed("list_campaigns")
     return {
         campaign["name"] for campaign in listed if f"-{SHOP}-" in campaign["name"] and campaign["status"] == "ACTIVE"
     }

@@ -3,6 +3,7 @@
 
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import boto3
@@ -11,7 +12,7 @@ import pytest
 from local.cloud import login
 from local.cloud.home import access
 from tests.app.conftest import Shop
-from tests.app.waiting import until
+from tests.app.waiting import tried, until
 
 VIEW = {"eventType": "View", "itemId": "garden-01"}
 
@@ -36,7 +37,11 @@ class Browser:
 def call(shop: Shop, method: str, path: str, body: object = None, **headers: str) -> tuple[int, dict[str, Any]]:
     """One request to the API of browsers, with these headers."""
     address = f"{shop.laptop.state.browser_api}/shops/{shop.name}{path}"
-    response = shop.laptop.client.http.request(method, address, json=body, headers=headers)
+    # On a busy machine a table may answer too late.
+    response = tried(
+        lambda: shop.laptop.client.http.request(method, address, json=body, headers=headers),
+        lambda response: response.status != HTTPStatus.SERVICE_UNAVAILABLE,
+    )
     return response.status, response.json()
 
 

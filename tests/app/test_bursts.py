@@ -88,8 +88,8 @@ def together(laptop: Laptop, *files: tuple[str, str, str]) -> Run:
 
 def test_a_burst_of_three_files_is_one_run(laptop: Laptop) -> None:
     cloud = laptop.cloud_faults
-    # The burst settles for four seconds, which is enough for a busy machine.
-    cloud.scale_waits(4.0)
+    # The burst settles for fifteen seconds, which is enough for a busy machine.
+    cloud.scale_waits(15.0)
     upload(laptop, "settings", SMALL, "settings.yaml")
     uploads = [upload(laptop, kind, content, "data.csv") for kind, content in FILES.items()]
     claimed(laptop, uploads)

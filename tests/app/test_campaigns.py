@@ -113,7 +113,7 @@ def test_weights_train_and_change_in_the_solution_that_is_there(laptop: Laptop) 
     assert first["config"]["trainingDataConfig"] == {"excludedDatasetColumns": {"Items": ["NAME"]}}
     similar = [
         laptop.personalize.describe_solution(solutionArn=solution["solutionArn"])["solution"]
-        for solution in laptop.personalize.list_solutions()["solutions"]
+        for solution in laptop.listed("list_solutions")
         if f"-{WEIGHED}-similar-items-" in solution["name"]
     ]
     assert [solution["eventType"] for solution in similar] == ["Purchase"]
@@ -134,5 +134,5 @@ def test_weights_train_and_change_in_the_solution_that_is_there(laptop: Laptop) 
     assert "the items don't have: COLOUR" in str(refused.reason or refused.output)
 
     laptop.command("teardown", WEIGHED, "--yes")
-    left = [solution["name"] for solution in laptop.personalize.list_solutions()["solutions"]]
+    left = [solution["name"] for solution in laptop.listed("list_solutions")]
     assert [name for name in left if f"-{WEIGHED}-" in name] == []

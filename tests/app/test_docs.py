@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -261,7 +262,9 @@ def test_exports_as_shops_have_them(laptop: Laptop, desk: Desk) -> None:
         assert block.text.count("\n") == 3
         ((_, printed),) = shell(desk, [block])
         assert "SUCCEEDED" in printed
-        assert "campaign" in printed
+        # On a busy machine the first answer may be a fallback.
+        recommend = replace(block, text=block.text.splitlines()[-1] + "\n")
+        until(partial(from_campaign, desk, recommend), "the list is a campaign's")
 
 
 def test_my_shop_in_ten_minutes(laptop: Laptop, desk: Desk) -> None:
@@ -306,6 +309,11 @@ def played(desk: Desk, block: Block) -> str:
 def shell_alone(desk: Desk, block: Block) -> str:
     ((_, printed),) = shell(desk, [block])
     return printed
+
+
+def from_campaign(desk: Desk, block: Block) -> bool:
+    """Whether a list that a block prints is a campaign's."""
+    return "campaign" in shell_alone(desk, block)
 
 
 def opened(desk: Desk, line: str) -> str:

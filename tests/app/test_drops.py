@@ -73,7 +73,7 @@ def test_a_new_column_changes_the_schema_of_the_dataset(laptop: Laptop) -> None:
     wider = retail.users().replace("USER_ID,AGE", "CITY,USER_ID,AGE").replace("\nu", "\nUlm,u")
     run = laptop.drop("grown", "users", wider)
     assert run.status == "SUCCEEDED", run.reason
-    groups = laptop.personalize.list_dataset_groups()["datasetGroups"]
+    groups = laptop.listed("list_dataset_groups")
     group = next(group["datasetGroupArn"] for group in groups if group["name"].endswith("-grown"))
     dataset = laptop.personalize.describe_dataset(datasetArn=f"{group.replace(':dataset-group/', ':dataset/')}/USERS")
     schema = laptop.personalize.describe_schema(schemaArn=dataset["dataset"]["schemaArn"])["schema"]["schema"]
@@ -111,7 +111,7 @@ def test_an_incremental_drop_needs_a_history_first(laptop: Laptop) -> None:
 @pytest.mark.personalize("somebody makes a solution by the service's API")
 def test_a_failed_training_fails_the_run_with_personalize_s_reason(laptop: Laptop) -> None:
     assert laptop.drop("stuck", "users", retail.users()).status == "SUCCEEDED"
-    groups = laptop.personalize.list_dataset_groups()["datasetGroups"]
+    groups = laptop.listed("list_dataset_groups")
     group = next(group["datasetGroupArn"] for group in groups if group["name"].endswith("-stuck"))
     recipe = "arn:aws:personalize:::recipe/aws-similar-items"
     schema = dataset_schema(laptop.personalize, "users", group.replace("dataset-group/", "dataset/") + "/USERS")
@@ -129,7 +129,7 @@ def test_a_failed_training_fails_the_run_with_personalize_s_reason(laptop: Lapto
 def test_a_users_drop_imports_and_trains_nothing(laptop: Laptop) -> None:
     run = laptop.drop("people", "users", retail.users())
     assert (run.status, run.output["outcome"]) == ("SUCCEEDED", "imported")
-    groups = laptop.personalize.list_dataset_groups()["datasetGroups"]
+    groups = laptop.listed("list_dataset_groups")
     group = next(group["datasetGroupArn"] for group in groups if group["name"].endswith("-people"))
     assert laptop.personalize.list_solutions(datasetGroupArn=group)["solutions"] == []
     with pytest.raises(ClientError, match="does not exist"):

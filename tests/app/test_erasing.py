@@ -38,7 +38,8 @@ def test_a_user_is_forgotten_and_nobody_else(shop: Shop) -> None:
     assert ask(shop, quote(LEAVER)) == receipt
     assert step_after_round(shop, receipt) == "waiting"
     make_older(shop, LEAVER)
-    assert step_after_round(shop, receipt) == "underWay"
+    # A round that is made twice on a busy machine may see the end.
+    assert step_after_round(shop, receipt) in {"underWay", "deletedHere"}
     until(lambda: step_after_round(shop, receipt) == "deletedHere", "the user is gone")
     assert counted_items(shop) == {LEAVER: 0, OTHER: 2}
     until(lambda: hidden(shop, LEAVER) is False, "the user is a stranger")

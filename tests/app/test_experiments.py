@@ -101,14 +101,14 @@ def test_an_experiment_from_its_file_to_its_exposures(tested: Shop) -> None:
     event = {"eventType": "Purchase", "itemId": "garden-03"}
     assert tested.call("POST", "/events", {"userId": "u1", "sessionId": "s", "events": [event]}).status == 202
     seen(lambda: objects(tested, "events"), "the event is copied")
-    before = set(tested.laptop.client.runs.arns())
+    before = [run.name for run in tested.laptop.client.runs.newest(tested.name, 100)]
     file = tested.laptop.scratch / "experiments.yaml"
     file.write_text(EXPERIMENTS)
     for line in (("check", file, "tested"), ("start", "tested", file)):
         done = tested.laptop.command("experiment", *map(str, line))
         assert (done.returncode, "own-list" in done.stdout) == (0, True), done.stdout + done.stderr
     # No run begins for it.
-    assert set(tested.laptop.client.runs.arns()) == before
+    assert [run.name for run in tested.laptop.client.runs.newest(tested.name, 100)] == before
 
     choice = tested.call("PUT", "/users/objector/personalization", {"enabled": False})
     assert (choice.status, choice.body) == (202, {"enabled": False})

@@ -2,6 +2,7 @@
 """A shop that hashes its ids, on the local AWS with the roles of its functions: who asks, and what is left behind."""
 
 import gzip
+import os
 import time
 import zlib
 from contextlib import suppress
@@ -88,17 +89,25 @@ def page(laptop: Laptop, path: str) -> Any:  # noqa: ANN401 - JSON
 def left_behind(folder: Path) -> set[str]:
     """The files of the cloud that have an address, apart from what the shop dropped."""
     holders = set()
-    for path in folder.rglob("*"):
-        if not path.is_file() or f"/drops/{SHOP}/" in str(path):
-            continue
-        if DOMAIN.encode() in unpacked(path):
-            holders.add(str(path.relative_to(folder)))
+    # Unlike `rglob`, it goes on where a function takes its files away meanwhile.
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names):
+            if not path.is_file() or f"/drops/{SHOP}/" in str(path):
+                continue
+            if DOMAIN.encode() in unpacked(path):
+                holders.add(str(path.relative_to(folder)))
     return holders
 
 
 def unpacked(path: Path) -> bytes:
-    """What a file says; as it is where it cannot be unpacked, since other shops drop broken archives."""
-    content = path.read_bytes()
+    """What a file says; as it is where it cannot be unpacked, since other shops drop broken archives.
+
+    Nothing where it has just gone.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return b""
     with suppress(EOFError, gzip.BadGzipFile, zlib.error):
         return gzip.decompress(content) if path.suffix == ".gz" else content
     return content

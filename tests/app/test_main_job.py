@@ -53,8 +53,11 @@ def test_similar_items_share_the_category(shop: Shop) -> None:
 
 
 def test_popular_items_say_so(shop: Shop) -> None:
-    answer = shop.call("GET", "/popular", limit="3")
-    assert [item["source"] for item in answer.body["items"]] == ["bestsellers"] * 3
+    def sources() -> list[str]:
+        return [item["source"] for item in shop.call("GET", "/popular", limit="3").body["items"]]
+
+    # A container to which a busy machine brings the list too late asks a campaign instead.
+    until(lambda: sources() == ["bestsellers"] * 3, "bestsellers are shown")
 
 
 def test_ranking_returns_the_caller_s_items_best_first(shop: Shop) -> None:
@@ -161,9 +164,10 @@ def test_a_run_is_announced_on_the_event_bus(shop: Shop) -> None:
     def is_told() -> bool:
         got = queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
         announced = [json.loads(message["Body"]) for message in got]
-        told.update({event["detail-type"]: event["detail"] for event in announced})
+        # Runs of other shops are announced as well.
+        ours = [event for event in announced if event["detail"]["shop"] == "announced"]
+        told.update({event["detail-type"]: event["detail"] for event in ours})
         return {"Run started", "Run imported", "Run failed"} <= set(told)
 
     until(is_told, "all is announced")
-    assert told["Run failed"]["shop"] == "announced"
     assert "empty" in told["Run failed"]["reason"]

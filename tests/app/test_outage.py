@@ -18,7 +18,8 @@ from tests.app.conftest import Shop
 from tests.app.waiting import tried, until
 
 ACCOUNT = "arn:aws:personalize:us-east-1:000000000000"
-LISTS = ("/users/u1/recommendations", "/items/garden-01/similar", "/popular")
+OF_CAMPAIGNS = ("/users/u1/recommendations", "/items/garden-01/similar")
+LISTS = (*OF_CAMPAIGNS, "/popular")
 
 
 @pytest.fixture
@@ -53,12 +54,14 @@ def send(shop: Shop, *ids: str, sent_at: int = 1_700_500_000) -> list[str]:
 @pytest.mark.parametrize("action", ["throttle", "internalFailure", "hang", "dropConnection"])
 def test_shelves_are_filled_whatever_happens_to_personalize(shop: Shop, faults: FaultDoor, action: str) -> None:
     with faults.during(action, "Get*"):
-        for path in LISTS:
+        for path in OF_CAMPAIGNS:
             answer = shop.call("GET", path, limit="8")
-            may_degrade = path != "/popular"
-            degraded = answer.body.get("degraded", False)
-            assert (answer.status, len(answer.body["items"]), degraded) == (200, 8, may_degrade), answer.body
+            assert (answer.status, len(answer.body["items"]), answer.body.get("degraded")) == (200, 8, True), (
+                answer.body
+            )
             assert {item["source"] for item in answer.body["items"]} <= {"cache", "popular", "bestsellers"}
+        # A container to which a busy machine brings the list too late asks a campaign instead.
+        until(lambda: "degraded" not in shop.call("GET", "/popular", limit="8").body, "bestsellers need no campaign")
         ranked = shop.call("POST", "/users/u1/ranking", {"itemIds": ["garden-02", "garden-01"]})
         assert [(item["itemId"], item["source"]) for item in ranked.body["items"]] == [
             ("garden-02", "caller"), ("garden-01", "caller"),
@@ -110,12 +113,29 @@ def test_events_of_an_outage_are_delivered_once_with_their_times_when_it_is_over
 def test_a_refused_event_is_a_dead_letter_until_it_is_replayed(shop: Shop) -> None:
     sqs = boto3.client("sqs", **access(shop.laptop.state))
     body: dict[str, Any] = {"shop": "nobody", "sessionId": "s", "userId": None}
-    body["events"] = [{"eventType": "View", "eventId": "dead", "sentAt": 1_700_500_000}]
+    name = f"dead-{uuid.uuid4()}"
+    body["events"] = [{"eventType": "View", "eventId": name, "sentAt": 1_700_500_000}]
     sqs.send_message(QueueUrl=shop.laptop.state.outputs["EventsQueueUrl"], MessageBody=json.dumps(body))
-    until(lambda: waiting(shop, "DeadEventsQueueUrl") == 1, "there is one dead letter")
+    until(lambda: bool(dead_letters(shop, name)), "there is a dead letter")
+    before = dead_letters(shop, name)
+    # Events of shops that other tests have removed may be dead letters, too.
     replayed = shop.laptop.command_json("replay")
-    assert replayed == {"replayed": 1, "reasons": {"there is no such shop any more": 1}}
-    until(lambda: waiting(shop, "DeadEventsQueueUrl") == 1, "there is one dead letter")
+    assert replayed["reasons"]["there is no such shop any more"] >= 1
+    assert replayed["replayed"] == sum(replayed["reasons"].values())
+    until(lambda: bool(dead_letters(shop, name) - before), "it was tried again")
+    assert len(dead_letters(shop, name)) == 1
+
+
+def dead_letters(shop: Shop, name: str) -> set[str]:
+    """The dead letters of an event, by their message ids; they stay where they are."""
+    sqs = boto3.client("sqs", **access(shop.laptop.state))
+    queue = shop.laptop.state.outputs["DeadEventsQueueUrl"]
+    held = []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        held += messages
+    for message in held:
+        sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+    return {message["MessageId"] for message in held if name in message["Body"]}
 
 
 def waiting(shop: Shop, output: str) -> int:

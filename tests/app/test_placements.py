@@ -79,7 +79,7 @@ def test_a_recommender_that_somebody_made_fills_its_slot_and_before_that_somethi
 
     before, engine = show(), slots.laptop.personalize
     assert (before["degradedReason"], len(shown(before))) == ("missing", 3)
-    groups = engine.list_dataset_groups()["datasetGroups"]
+    groups = slots.laptop.listed("list_dataset_groups")
     group = next(group["datasetGroupArn"] for group in groups if group["name"].endswith("-slots"))
     recipe = "arn:aws:personalize:::recipe/aws-ecomm-frequently-bought-together"
     name = f"{group.rpartition('/')[2]}-together"

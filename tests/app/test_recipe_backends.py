@@ -46,7 +46,7 @@ def ranked(laptop: Laptop) -> set[str]:
 
 
 def campaigns(laptop: Laptop) -> set[str]:
-    return {campaign["name"] for campaign in laptop.personalize.list_campaigns()["campaigns"]}
+    return {campaign["name"] for campaign in laptop.listed("list_campaigns")}
 
 
 def settings(laptop: Laptop, similar_items: str) -> None:
@@ -114,7 +114,7 @@ def test_a_batch_job_is_answered_on_its_recipes_backend(laptop: Laptop) -> None:
     text = laptop.s3.get_object(Bucket=laptop.bucket, Key=key)["Body"].read().decode()
     rows = [row for row in csv.DictReader(io.StringIO(text)) if row["ITEM_ID"] == "garden-05"]
     assert [row["SIMILAR_ITEM_ID"] for row in rows] == similar(laptop)[:3]
-    jobs = laptop.personalize.list_batch_inference_jobs()["batchInferenceJobs"]
+    jobs = laptop.listed("list_batch_inference_jobs")
     assert not [job["jobName"] for job in jobs if f"-{SHOP}-" in job["jobName"]]
 
 
@@ -139,6 +139,4 @@ def test_a_removal_leaves_nothing_of_either_backend(laptop: Laptop) -> None:
     assert laptop.command("teardown", SHOP, "--yes", "--objects").returncode == 0
     listed = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=f"engine/{SHOP}/")
     assert listed["KeyCount"] == 0
-    assert f"retail-{SHOP}" not in {
-        group["name"] for group in laptop.personalize.list_dataset_groups()["datasetGroups"]
-    }
+    assert f"retail-{SHOP}" not in {group["name"] for group in laptop.listed("list_dataset_groups")}

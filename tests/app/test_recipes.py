@@ -68,7 +68,7 @@ def test_what_is_wanted_more_and_more_is_shown_to_everybody(laptop: Laptop) -> N
 
     removed = laptop.command("teardown", shop, "--yes", "--objects")
     assert removed.returncode == 0, removed.stdout + removed.stderr
-    groups = laptop.personalize.list_dataset_groups()["datasetGroups"]
+    groups = laptop.listed("list_dataset_groups")
     assert f"retail-{shop}" not in {group["name"] for group in groups}
 
 

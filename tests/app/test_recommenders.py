@@ -34,7 +34,7 @@ def cases(laptop: Laptop) -> Shop:
 def recommenders(shop: Shop) -> dict[str, dict[str, Any]]:
     """What the engine knows of the shop's, by name."""
     engine = shop.laptop.personalize
-    arns = [recommender["recommenderArn"] for recommender in engine.list_recommenders()["recommenders"]]
+    arns = [recommender["recommenderArn"] for recommender in shop.laptop.listed("list_recommenders")]
     of_shop = [arn for arn in arns if f"-{SHOP}-" in arn]
     return {
         arn.rpartition(f"-{SHOP}-")[2]: dict(engine.describe_recommender(recommenderArn=arn)["recommender"])
@@ -45,7 +45,7 @@ def recommenders(shop: Shop) -> dict[str, dict[str, Any]]:
 def metrics(shop: Shop) -> dict[str, str]:
     """What the engine makes of the shop's events: expressions by name."""
     engine = shop.laptop.personalize
-    listed = engine.list_metric_attributions()["metricAttributions"]
+    listed = shop.laptop.listed("list_metric_attributions")
     (arn,) = (entry["metricAttributionArn"] for entry in listed if f"-{SHOP}-" in entry["metricAttributionArn"])
     listed_metrics = engine.list_metric_attribution_metrics(metricAttributionArn=arn)["metrics"]
     return {metric["metricName"]: f"{metric['eventType']} {metric['expression']}" for metric in listed_metrics}

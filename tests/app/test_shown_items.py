@@ -85,7 +85,7 @@ class Shown:
     def trained(self) -> int:
         """How many versions the shop's solutions have."""
         group = f"retail-{self.shop}"
-        solutions = self.laptop.personalize.list_solutions(maxResults=100)["solutions"]
+        solutions = self.laptop.listed("list_solutions")
         arns = [solution["solutionArn"] for solution in solutions if solution["name"].startswith(f"{group}-")]
         versions = [self.laptop.personalize.list_solution_versions(solutionArn=arn) for arn in arns]
         return sum(len(version["solutionVersions"]) for version in versions)

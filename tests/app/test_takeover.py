@@ -82,10 +82,8 @@ def handled(laptop: Laptop, name: str) -> str:
     arns: list[str] = []
 
     def done() -> bool:
-        items = laptop.records()
-        arns[:] = [
-            str(item["run"]) for item in items if str(item.get("key")).endswith(name) and item["state"] == "done"
-        ]
+        claims = laptop.client.runs.claims(SHOP)
+        arns[:] = [str(claim["run"]) for claim in claims if claim["key"].endswith(name) and claim["state"] == "done"]
         return bool(arns)
 
     until(done, "the file is handled", bound=2 * BOUND)

@@ -25,7 +25,7 @@ def inventory(laptop: Laptop, shop: str) -> set[str]:
     group = next(
         (
             group["datasetGroupArn"]
-            for group in laptop.personalize.list_dataset_groups()["datasetGroups"]
+            for group in laptop.listed("list_dataset_groups")
             if group["name"] == f"retail-{shop}"
         ),
         None,
@@ -46,10 +46,10 @@ def inventory(laptop: Laptop, shop: str) -> set[str]:
 
 
 def schedules(laptop: Laptop) -> set[str]:
-    """The shops' schedules that there are."""
-    client = boto3.client("scheduler", **access(laptop.state))
-    schedules = client.list_schedules(GroupName=laptop.state.outputs["ScheduleGroupName"])["Schedules"]
-    return {schedule["Name"] for schedule in schedules if "." in schedule["Name"]}
+    """The schedules of the two shops that there are."""
+    client, group = boto3.client("scheduler", **access(laptop.state)), laptop.state.outputs["ScheduleGroupName"]
+    schedules = client.list_schedules(GroupName=group, NamePrefix=SHORT)["Schedules"]
+    return {schedule["Name"] for schedule in schedules}
 
 
 @pytest.fixture(scope="module")

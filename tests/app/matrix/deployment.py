@@ -12,6 +12,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from local.cloud.home import access
 from tests.app.matrix.world import World
+from tests.app.waiting import BOUND
 
 BUCKET = "next-release"
 NEXT = """
@@ -57,7 +58,7 @@ def deploy(world: World, shop: str) -> None:
         Parameters=[{"ParameterKey": name, "UsePreviousValue": True} for name in template["Parameters"]],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
-    often = {"Delay": 1, "MaxAttempts": 60}
+    often = {"Delay": 1, "MaxAttempts": int(BOUND)}
     world.stacks.get_waiter("change_set_create_complete").wait(**change, WaiterConfig=often)
     world.stacks.execute_change_set(**change)
     world.stacks.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig=often)
