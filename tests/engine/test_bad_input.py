@@ -222,6 +222,10 @@ def test_an_event_for_an_item_that_the_model_does_not_know_changes_no_list(shop:
     tracker = "engine:retail-engine"
     clients.events().put_events(trackingId=tracker, userId="puzzled", sessionId="s", eventList=[event])
     assert listed("puzzled") == before
+    # It is in nobody's way.
+    understood = {**event, "itemId": before[0], "sentAt": event["sentAt"] + 1}
+    clients.events().put_events(trackingId=tracker, userId="puzzled", sessionId="s", eventList=[understood])
+    assert listed("puzzled") != before
 
 
 def test_a_throttled_table_leaves_the_answer_to_the_fallback(campaign: str, monkeypatch: pytest.MonkeyPatch) -> None:
