@@ -497,9 +497,10 @@ class Start:
         return users.most_common(1)[0][0] if users else "somebody"
 
     def first_list(self, client: Client, user: str) -> Answer:
-        """Return a user's recommendations, once the API knows of the release.
+        """Return a user's recommendations, once the API knows of the release and a campaign answers.
 
-        They are what sells most where the gate approved of no personal ones.
+        They are what sells most where the gate approved of no personal ones, and a fallback where no campaign answers
+        for LATE_SECONDS.
 
         Raises:
             LocalError: the API goes on without the shop.
@@ -516,7 +517,10 @@ class Start:
                     raise
                 return None
 
-        answer = until(ask, lambda answer: answer is not None and bool(answer.body["items"]), LATE_SECONDS)
+        def is_whole(answer: Answer | None) -> bool:
+            return answer is not None and bool(answer.body["items"]) and "degraded" not in answer.body
+
+        answer = until(ask, is_whole, LATE_SECONDS)
         if answer is None:
             raise LocalError(
                 Text(

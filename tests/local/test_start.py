@@ -517,6 +517,30 @@ def test_a_shop_without_personal_lists_shows_what_sells_most_and_says_why(
     assert "the gate found personal lists no better than what sells most" in capsys.readouterr().err
 
 
+class Waking(Impersonal):
+    """An API whose campaign is too slow for the first request."""
+
+    def __init__(self) -> None:
+        fallback = {"items": [{"itemId": "P1"}], "degraded": True, "degradedReason": "slow"}
+        personal = {"items": [{"itemId": "P2", "metadata": {"NAME": "Cup"}}]}
+        self.answers = [Answer(200, body, 1.0) for body in (fallback, personal)]
+
+    def record(self, _shop: str, _name: str) -> dict[str, object]:
+        return {"campaigns": {"user-personalization": {}}}
+
+    def recommend(self, _shop: str, _user: str, **_query: str) -> Answer:
+        return self.answers.pop(0)
+
+
+def test_the_first_list_is_a_campaigns_even_if_that_is_slow_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.cloud.client.LOOK_SECONDS", 0.0)
+    start = command.Start(Namespace(), Terminal(), Home(tmp_path), "green")
+    first = start.first_list(Waking(), "u1")  # type: ignore[arg-type]
+    assert first.body["items"][0]["metadata"] == {"NAME": "Cup"}
+
+
 def test_an_interrupted_retraining_is_followed_by_the_next_start_and_not_begun_again(tmp_path: Path) -> None:
     cloud = LateCloud("promoted")
     with pytest.raises(KeyboardInterrupt):
