@@ -223,7 +223,7 @@ def test_an_event_for_an_item_that_the_model_does_not_know_changes_no_list(shop:
     clients.events().put_events(trackingId=tracker, userId="puzzled", sessionId="s", eventList=[event])
     assert listed("puzzled") == before
     # It is in nobody's way.
-    understood = {**event, "itemId": before[0], "sentAt": event["sentAt"] + 1}
+    understood: Any = {**event, "itemId": before[0], "sentAt": event["sentAt"] + 1}
     clients.events().put_events(trackingId=tracker, userId="puzzled", sessionId="s", eventList=[understood])
     assert listed("puzzled") != before
 
