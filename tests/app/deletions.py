@@ -2,73 +2,75 @@
 """Deletions of users, which tests follow by their receipts: a round is made for all shops of the laptop."""
 
 import json
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
 from local.cloud.home import access
-from tests.app.conftest import Shop
 from tests.app.waiting import until
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
 
-def events_table(shop: Shop) -> Any:  # noqa: ANN401 - boto3 makes the class of a table
-    """The table of what users did."""
-    dynamodb = boto3.resource("dynamodb", **access(shop.laptop.state))
-    (table,) = (table for table in dynamodb.tables.all() if "ShopperEvents" in table.name)
+    from tests.app.conftest import Shop
+    from tests.app.laptop import Laptop
+
+
+def events_table(laptop: "Laptop") -> "Table":
+    """The table of what users did, and of requests to delete them."""
+    tables = boto3.resource("dynamodb", **access(laptop.state)).tables.all()
+    (table,) = (table for table in tables if "ShopperEvents" in table.name)
     return table
 
 
-def make_round(shop: Shop) -> None:
-    """Make the hourly round now; it has to succeed for the shop."""
-    functions = boto3.client("lambda", **access(shop.laptop.state))
+def make_round(functions: Any) -> list[str] | None:  # noqa: ANN401 - a client of Lambda
+    """Make the hourly round now; return the shops in which it failed, or None where a table answered too late."""
     pages = functions.get_paginator("list_functions").paginate()
-    (name,) = (
-        function["FunctionName"]
-        for page in pages
-        for function in page["Functions"]
-        if "EraseUsers" in function["FunctionName"]
-    )
-
-    def answered() -> bool:
-        answer = functions.invoke(FunctionName=name)
-        told: dict[str, Any] = json.load(answer["Payload"])
-        # On a busy machine a table may answer too late; the round of the next hour asks again.
-        if "FunctionError" in answer and told["errorType"] == "RetryLater":
-            return False
-        assert "FunctionError" not in answer, told
-        return shop.name not in told["failed"]
-
-    until(answered, "a round is made")
+    names = [function["FunctionName"] for page in pages for function in page["Functions"]]
+    (name,) = [name for name in names if "EraseUsers" in name]
+    answer = functions.invoke(FunctionName=name)
+    result: dict[str, Any] = json.load(answer["Payload"])
+    if "FunctionError" in answer:
+        # What does not answer on a busy machine is asked again in the next round.
+        assert result["errorType"] == "RetryLater", result
+        return None
+    failed: list[str] = result["failed"]
+    return failed
 
 
-def receipt_of(shop: Shop, receipt: str) -> dict[str, Any]:
+def make_older(table: "Table", shop: str, user: str) -> None:
+    """Let a request be two minutes older: until then a round leaves it alone."""
+    key, change = {"shopper": f"!{shop}", "event": user}, {":older": -120}
+    table.update_item(Key=key, UpdateExpression="ADD asked :older", ExpressionAttributeValues=change)
+
+
+def receipt_of(table: "Table", shop: str, receipt: str) -> dict[str, Any]:
     """What the table says of a receipt."""
-    key = {"shopper": f"={shop.name}", "event": receipt}
-    return cast(dict[str, Any], events_table(shop).get_item(Key=key, ConsistentRead=True)["Item"])
+    return dict(table.get_item(Key={"shopper": f"={shop}", "event": receipt}, ConsistentRead=True)["Item"])
 
 
-def step_after_round(shop: Shop, receipt: str) -> str:
-    """The step that a deletion has reached after another round."""
-    make_round(shop)
-    return str(receipt_of(shop, receipt)["step"])
+def step_after_round(shop: "Shop", receipt: str) -> str:
+    """The step that a deletion has reached after another round, which succeeds for the shop."""
+    functions = boto3.client("lambda", **access(shop.laptop.state))
+
+    def succeeded() -> bool:
+        failed = make_round(functions)
+        return failed is not None and shop.name not in failed
+
+    until(succeeded, "a round is made")
+    return str(receipt_of(events_table(shop.laptop), shop.name, receipt)["step"])
 
 
-def ask(shop: Shop, user: str) -> str:
+def ask(shop: "Shop", user: str) -> str:
     """Ask for the deletion of a user and return its receipt."""
     answer = shop.call("DELETE", f"/users/{user}")
     assert (answer.status, list(answer.body)) == (202, ["receiptId"]), answer.body
     return str(answer.body["receiptId"])
 
 
-def make_older(shop: Shop, user: str) -> None:
-    """Let a request be two minutes older: until then a round leaves it alone."""
-    key, change = {"shopper": f"!{shop.name}", "event": user}, {":older": -120}
-    events_table(shop).update_item(Key=key, UpdateExpression="ADD asked :older", ExpressionAttributeValues=change)
-
-
-def delete(shop: Shop, user: str) -> str:
+def delete(shop: "Shop", user: str) -> str:
     """Ask for the deletion of a user whose id is safe in a path, wait for its end, and return its receipt."""
     receipt = ask(shop, user)
-    make_older(shop, user)
+    make_older(events_table(shop.laptop), shop.name, user)
     until(lambda: step_after_round(shop, receipt) in {"deletedHere", "retrained"}, "the user is gone")
     return receipt

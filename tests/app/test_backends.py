@@ -2,14 +2,14 @@
 """A shop moves from Amazon Personalize to the engine in its own stack, and back."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.conftest import Shop
-from tests.app.deletions import delete, receipt_of
+from tests.app.deletions import delete, events_table, receipt_of
 from tests.app.laptop import Laptop
 from tests.app.waiting import until
 
@@ -18,7 +18,7 @@ SETTINGS = "recipes: [similar-items, popularity-count]\n"
 
 
 def release(laptop: Laptop) -> dict[str, Any]:
-    return cast(dict[str, Any], laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"])
+    return laptop.client.runs.record(SHOP, "release")
 
 
 def backend(laptop: Laptop) -> str:
@@ -113,8 +113,8 @@ def test_a_shop_may_switch_every_day(laptop: Laptop, moved: Move) -> None:
 def test_a_deletion_after_a_move_reaches_both_backends(laptop: Laptop, moved: Move) -> None:
     assert moved.run.status == "SUCCEEDED"
     shop = Shop(SHOP, laptop, (moved.run,))
-    told = receipt_of(shop, delete(shop, "buyer"))
-    assert (told["step"], [arn.split(":")[2] for arn in told["job"].split()]) == (
+    receipt = receipt_of(events_table(laptop), SHOP, delete(shop, "buyer"))
+    assert (receipt["step"], [arn.split(":")[2] for arn in receipt["job"].split()]) == (
         "deletedHere",
         ["engine", "personalize"],
     )

@@ -13,7 +13,7 @@ SETTINGS = "recipes: [user-personalization, popularity-count]\ngate: {enabled: f
 
 
 def release(laptop: Laptop) -> dict[str, Any]:
-    release: Any = laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"]
+    release = laptop.client.runs.record(SHOP, "release")
     return dict(release["campaigns"]["user-personalization"])
 
 
@@ -94,7 +94,7 @@ def views_of_everything() -> str:
 
 def weighed(laptop: Laptop) -> dict[str, Any]:
     """What serves, as the engine describes the solution and the version."""
-    record: Any = laptop.shops.get_item(Key={"shop": WEIGHED, "record": "release"})["Item"]
+    record = laptop.client.runs.record(WEIGHED, "release")
     version = record["campaigns"]["user-personalization"]["solutionVersionArn"]
     solution = laptop.personalize.describe_solution(solutionArn=version.rpartition("/")[0])["solution"]
     described = laptop.personalize.describe_solution_version(solutionVersionArn=version)["solutionVersion"]

@@ -41,7 +41,7 @@ def report(laptop: Laptop, shop: str, run: Run, name: str = "heldout") -> dict[s
 
 def campaigns(laptop: Laptop) -> dict[str, Any]:
     """What the API serves from."""
-    record = laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"]
+    record = laptop.client.runs.record(SHOP, "release")
     return cast(dict[str, Any], record["campaigns"])
 
 
@@ -105,8 +105,8 @@ def test_a_test_that_fails_costs_no_training_and_a_rerun_continues(laptop: Lapto
     assert "the test on held-out time failed: " in run.reason
     assert "no luck" in run.reason
     assert groups(laptop, "unlucky") == []
-    solutions = laptop.personalize.get_paginator("list_solutions").paginate().search("solutions[].name")
-    assert [name for name in solutions if "unlucky" in name] == []
+    solutions = laptop.listed("list_solutions")
+    assert [solution["name"] for solution in solutions if "unlucky" in solution["name"]] == []
     again = laptop.client.runs.start("unlucky", "continue", run=run.name)
     assert laptop.ended(again.arn).output["outcome"] == "promoted"
 

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from personalization.runs.claims import Claim
@@ -162,10 +161,10 @@ def rows(world: World, claim: Claim) -> list[Row]:
 def imported(world: World, shop: str, kind: str) -> Counter[Row]:
     """What Personalize was given for a dataset, by its import jobs, and has."""
     laptop = world.laptop
-    (dataset,) = [arn for arn in arns(laptop, "list_datasets", "datasets", "datasetArn")
-                  if arn.endswith(f"-{shop}/{kind.upper()}")]  # fmt: skip
-    pages = laptop.personalize.get_paginator("list_dataset_import_jobs").paginate(datasetArn=dataset)
-    jobs = [job for page in pages for job in page["datasetImportJobs"] if job["status"] == "ACTIVE"]
+    arns = [dataset["datasetArn"] for dataset in laptop.listed("list_datasets")]
+    (dataset,) = [arn for arn in arns if arn.endswith(f"-{shop}/{kind.upper()}")]
+    listed = laptop.listed("list_dataset_import_jobs", datasetArn=dataset)
+    jobs = [job for job in listed if job["status"] == "ACTIVE"]
     parts: list[tuple[str, list[Row]]] = []
     for job in sorted(jobs, key=lambda job: job["creationDateTime"]):
         told = laptop.personalize.describe_dataset_import_job(datasetImportJobArn=job["datasetImportJobArn"])
@@ -176,19 +175,12 @@ def imported(world: World, shop: str, kind: str) -> Counter[Row]:
     return long_run.held(kind, parts)
 
 
-def arns(laptop: Laptop, operation: str, members: str, member: str) -> list[str]:
-    """The ARNs of all resources of a kind."""
-    pages: Any = laptop.personalize.get_paginator(operation).paginate()  # type: ignore[call-overload]
-    return [entry[member] for page in pages for entry in page[members]]
-
-
 def serves(laptop: Laptop, shop: str) -> None:
     """The shop has solutions and a campaign of each recipe, which serve what the record says."""
-    record: Any = laptop.shops.get_item(Key={"shop": shop, "record": "release"})["Item"]
-    for operation, members, member in (
-        ("list_solutions", "solutions", "solutionArn"), ("list_campaigns", "campaigns", "campaignArn"),
-    ):  # fmt: skip
-        recipes = {recipe(arn, shop) for arn in arns(laptop, operation, members, member) if f"-{shop}-" in arn}
+    record = laptop.client.runs.record(shop, "release")
+    for operation, member in (("list_solutions", "solutionArn"), ("list_campaigns", "campaignArn")):
+        arns = [entry[member] for entry in laptop.listed(operation)]
+        recipes = {recipe(arn, shop) for arn in arns if f"-{shop}-" in arn}
         assert recipes == set(RECIPES) == set(record["campaigns"])
     for entry in record["campaigns"].values():
         campaign = laptop.personalize.describe_campaign(campaignArn=entry["arn"])["campaign"]

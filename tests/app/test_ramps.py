@@ -38,8 +38,7 @@ def first(laptop: Laptop) -> Run:
 
 
 def release(laptop: Laptop) -> dict[str, Any]:
-    record: dict[str, Any] = laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"]
-    return record
+    return laptop.client.runs.record(SHOP, "release")
 
 
 def serves(laptop: Laptop) -> str:
@@ -47,8 +46,7 @@ def serves(laptop: Laptop) -> str:
 
 
 def stored(laptop: Laptop) -> dict[str, Any]:
-    record: dict[str, Any] = laptop.shops.get_item(Key={"shop": SHOP, "record": "experiments"})["Item"]
-    return record
+    return laptop.client.runs.record(SHOP, "experiments")
 
 
 def ramp_of(laptop: Laptop, run: Run) -> Experiment:

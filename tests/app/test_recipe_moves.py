@@ -33,20 +33,15 @@ experiments:
 USERS = [f"u{number}" for number in range(24)]
 
 
-def record(laptop: Laptop, name: str) -> dict[str, Any]:
-    stored: dict[str, Any] = laptop.shops.get_item(Key={"shop": SHOP, "record": name})["Item"]
-    return stored
-
-
 def serving(laptop: Laptop) -> str:
     """Whose campaign serves, by its ARN."""
-    return backend_of(record(laptop, "release")["campaigns"][UP]["arn"])
+    return backend_of(laptop.client.runs.record(SHOP, "release")["campaigns"][UP]["arn"])
 
 
 def campaigns(laptop: Laptop) -> set[str]:
     """The names of the shop's campaigns on Amazon Personalize."""
-    every = {campaign["name"] for campaign in laptop.personalize.list_campaigns()["campaigns"]}
-    return {name for name in every if name.startswith(f"retail-{SHOP}-")}
+    names = {campaign["name"] for campaign in laptop.listed("list_campaigns")}
+    return {name for name in names if name.startswith(f"retail-{SHOP}-")}
 
 
 def lists(shop: Shop) -> dict[str, Any]:
@@ -59,10 +54,10 @@ def variant(answer: dict[str, Any]) -> str:
 
 def of_campaigns(shop: Shop) -> dict[str, set[bool]]:
     """Whether campaigns answer, by the variants that users get."""
-    told: dict[str, set[bool]] = {}
+    answered: dict[str, set[bool]] = {}
     for answer in lists(shop).values():
-        told.setdefault(variant(answer), set()).add("degraded" not in answer)
-    return told
+        answered.setdefault(variant(answer), set()).add("degraded" not in answer)
+    return answered
 
 
 def without_the_service(shop: Shop) -> dict[str, set[bool]]:
@@ -96,7 +91,7 @@ def ramped(laptop: Laptop, first: Run) -> Run:
 def test_a_recipe_comes_to_the_engine_in_steps(laptop: Laptop, ramped: Run) -> None:
     shop = Shop(SHOP, laptop, (ramped,))
     assert serving(laptop) == "personalize"
-    (ramp,) = record(laptop, "experiments")["experiments"]
+    (ramp,) = laptop.client.runs.record(SHOP, "experiments")["experiments"]
     assert backend_of(ramp["ramp"]["campaign"]) == "engine"
     assert any("on the engine" in note and "nothing while" in note for note in ramped.output["notes"])
     both = {"now-1": {True}, "new-1": {True}}
@@ -127,7 +122,7 @@ def test_an_experiment_compares_the_versions_of_both_backends(laptop: Laptop, fi
     assert "at least $67.25 for 14 days" in " ".join(priced.stdout.split()), priced.stdout + priced.stderr
     started = laptop.command("experiment", "start", SHOP, str(file))
     assert started.returncode == 0, started.stdout + started.stderr
-    *_, stored = record(laptop, "experiments")["experiments"]
+    *_, stored = laptop.client.runs.record(SHOP, "experiments")["experiments"]
     assert [backend_of(entry["campaign"]) for entry in stored["variants"] if "campaign" in entry] == ["personalize"]
     both = {"now": {True}, "before": {True}}
     until(lambda: of_campaigns(shop) == both, "each half of the users gets its campaign's lists")

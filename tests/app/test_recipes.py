@@ -32,7 +32,7 @@ def with_rush() -> str:
 
 def serving(laptop: Laptop, shop: str, alias: str) -> dict[str, Any]:
     """What a campaign of the shop's release serves."""
-    release: Any = laptop.shops.get_item(Key={"shop": shop, "record": "release"})["Item"]
+    release = laptop.client.runs.record(shop, "release")
     return dict(release["campaigns"][alias])
 
 

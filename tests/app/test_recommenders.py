@@ -92,7 +92,7 @@ def test_the_same_settings_change_nothing_and_others_change_what_they_name(cases
 
 def test_one_that_cannot_be_made_ends_the_run_with_the_reason_and_the_campaigns_serve_on(cases: Shop) -> None:
     def serving() -> object:
-        return cases.laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"]["campaigns"]
+        return cases.laptop.client.runs.record(SHOP, "release")["campaigns"]
 
     before = serving()
     run = cases.laptop.ended(cases.laptop.client.runs.start(SHOP, "retrain").arn)

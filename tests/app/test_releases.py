@@ -17,7 +17,7 @@ RECIPES = {"user-personalization", "personalized-ranking", "similar-items"}
 
 
 def release(laptop: Laptop) -> dict[str, Any]:
-    return cast(dict[str, Any], laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"])
+    return laptop.client.runs.record(SHOP, "release")
 
 
 def recorded(laptop: Laptop) -> dict[str, str]:
@@ -108,7 +108,7 @@ def test_a_rollback_serves_the_release_before(laptop: Laptop, second: tuple[dict
     assert recorded(laptop) == serving(laptop)
     assert release(laptop)["run"] == good.name
     assert laptop.call("GET", f"/shops/{SHOP}/users/u1/recommendations").status == 200
-    history = laptop.shops.get_item(Key={"shop": SHOP, "record": f"release#{withdrawn['promotedAt']}"})["Item"]
+    history = laptop.client.runs.record(SHOP, f"release#{withdrawn['promotedAt']}")
     assert history["withdrawnAt"] == release(laptop)["restoredAt"]
     laptop.command_json("rollback", SHOP)
     assert recorded(laptop) == serving(laptop) == first_versions

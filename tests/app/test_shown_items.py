@@ -87,8 +87,7 @@ class Shown:
         group = f"retail-{self.shop}"
         solutions = self.laptop.listed("list_solutions")
         arns = [solution["solutionArn"] for solution in solutions if solution["name"].startswith(f"{group}-")]
-        versions = [self.laptop.personalize.list_solution_versions(solutionArn=arn) for arn in arns]
-        return sum(len(version["solutionVersions"]) for version in versions)
+        return sum(len(self.laptop.listed("list_solution_versions", solutionArn=arn)) for arn in arns)
 
 
 @pytest.mark.parametrize(

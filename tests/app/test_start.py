@@ -12,7 +12,6 @@ import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from personalization.shop.settings.settings import parse
 
@@ -60,7 +59,7 @@ def usual(laptop: Laptop, shop: str) -> list[str]:
 
 def serving(laptop: Laptop, shop: str) -> set[str]:
     """Return whose campaigns serve a shop, by their ARNs."""
-    release: Any = laptop.shops.get_item(Key={"shop": shop, "record": "release"})["Item"]
+    release = laptop.client.runs.record(shop, "release")
     return {campaign["arn"].split(":")[2] for campaign in release["campaigns"].values()}
 
 

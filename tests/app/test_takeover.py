@@ -56,8 +56,8 @@ def jobs(laptop: Laptop) -> int:
 
 def serving(laptop: Laptop) -> dict[str, str]:
     """The version that each campaign serves."""
-    record = laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"]
-    arns = {alias: entry["arn"] for alias, entry in record["campaigns"].items()}  # type: ignore[union-attr]
+    record = laptop.client.runs.record(SHOP, "release")
+    arns = {alias: entry["arn"] for alias, entry in record["campaigns"].items()}
     described = {
         alias: laptop.personalize.describe_campaign(campaignArn=str(arn))["campaign"] for alias, arn in arns.items()
     }

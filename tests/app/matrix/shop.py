@@ -15,7 +15,7 @@ from personalization.core.names import Names
 from table_intake.columns import schema as datasets
 from table_intake.columns.schema import Column, Schema
 
-from tests.app import retail
+from tests.app import deletions, retail
 from tests.app.matrix.case import Fault
 from tests.app.matrix.world import World
 from tests.app.waiting import tried
@@ -226,17 +226,13 @@ class Shop:
     def erase(self, user: str) -> str:
         """Ask for the deletion of a user, two minutes ago; answers the receipt."""
         receipt = str(self.call("DELETE", f"/users/{user}")["receiptId"])
-        key, older = {"shopper": f"!{self.name}", "event": user}, {":older": -120}
-        self.world.events_table.update_item(
-            Key=key, UpdateExpression="ADD asked :older", ExpressionAttributeValues=older
-        )
+        deletions.make_older(self.world.events_table, self.name, user)
         return receipt
 
     def erasing(self, receipt: str) -> str:
         """The step that a receipt tells after another round."""
         self.world.erase_users()
-        key = {"shopper": f"={self.name}", "event": receipt}
-        return str(self.world.events_table.get_item(Key=key, ConsistentRead=True)["Item"]["step"])
+        return str(deletions.receipt_of(self.world.events_table, self.name, receipt)["step"])
 
     def deletions(self) -> list[int]:
         """How many records each of the shop's data deletion jobs has deleted, newest first."""

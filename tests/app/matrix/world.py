@@ -15,6 +15,7 @@ from boto3.dynamodb.conditions import Key
 from botocore.config import Config
 
 from local.cloud.home import access
+from tests.app import deletions
 from tests.app.laptop import Laptop
 from tests.app.waiting import BOUND, PACE
 
@@ -106,20 +107,12 @@ class World:
     @cached_property
     def events_table(self) -> Any:  # noqa: ANN401
         """The table of what users did, and of requests to delete them."""
-        resource = boto3.resource("dynamodb", **access(self.laptop.state))
-        (name,) = [table.name for table in resource.tables.all() if "ShopperEvents" in table.name]
-        return resource.Table(name)
+        return deletions.events_table(self.laptop)
 
     def erase_users(self) -> None:
         """Make the hourly round that deletes users, for all shops; one at a time."""
         with self._erasing:
-            pages = self.functions.get_paginator("list_functions").paginate()
-            names = [function["FunctionName"] for page in pages for function in page["Functions"]]
-            (name,) = [name for name in names if "EraseUsers" in name]
-            answer = self.functions.invoke(FunctionName=name)
-            # What does not answer on a busy machine is asked again in the next round.
-            failed = json.load(answer["Payload"])["errorType"] if "FunctionError" in answer else ""
-            assert failed in {"", "RetryLater"}
+            deletions.make_round(self.functions)
 
     def undone(self) -> list[str]:
         """The next messages of the chores queue, each as JSON; the same ones do not come again soon."""
