@@ -138,8 +138,8 @@ def test_a_version_on_the_engine_is_shown_where_that_is_told_what_users_do_and_c
     assert "give one of the shop's recipes `backend: engine`" in refusal(bucket)
     release = release_store.release_record(table, TABLE, "demo")
     assert release is not None
-    told = replace(release, fallback_tracking_id="engine:retail-demo")
-    release_store.put(table, TABLE, told.as_record())
+    on_both = replace(release, fallback_tracking_id="engine:retail-demo")
+    release_store.put(table, TABLE, on_both.as_record())
     drops(FILE)
     release_store.put(table, TABLE, release.as_record())
     assert stored(table).waits == (

@@ -194,7 +194,7 @@ def _no_release(wanted: ExperimentSettings, state: ShopState, release: ReleaseRe
     elif release.versions.get(other.recipe) == other.version:
         text = "the version of {release} serves already: there is nothing to compare"
         yield Text("experiments.release.serves", text, release=str(wanted.release))
-    elif (backend := backend_of(other.version)) not in release.told:
+    elif (backend := backend_of(other.version)) not in map(backend_of, release.dataset_groups):
         text = (
             "the version of {release} is on a backend that is not told any more what the shop's users do: give one of "
             "the shop's recipes `backend: {backend}`, and start it after the next promotion"

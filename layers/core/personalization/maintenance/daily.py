@@ -311,12 +311,6 @@ def prune_schemas(client: "PersonalizeClient", environment: Environment, now: da
     return _names(_deleted(unused, lambda arn: client.delete_schema(schemaArn=arn)))
 
 
-def _groups(release: ReleaseRecord) -> tuple[str, ...]:
-    """Return the ARNs of the dataset groups of a release: one for each backend that answers."""
-    group = release.dataset_group_arn
-    return (group, on_backend(group, "engine")) if release.fallback_tracking_id else (group,)
-
-
 def _existing_solutions(client: "PersonalizeClient", group: str) -> list[Aged]:
     """Return a dataset group's solutions; none if there is no such group."""
     listed = none_if_missing(lambda: [*paginate(client.list_solutions, "solutions", datasetGroupArn=group)]) or []
@@ -337,7 +331,7 @@ def prune_solutions(
     shop = release.shop
     entries: tuple[ReleaseRecord | Judged, ...] = (release, *records.history, *records.judged)
     backends = {backend_of(arn) for entry in entries for arn in entry.versions.values()}
-    groups = {on_backend(release.dataset_group_arn, backend) for backend in backends} | {*_groups(release)}
+    groups = {on_backend(release.dataset_group_arn, backend) for backend in backends} | {*release.dataset_groups}
     existing = [solution for group in sorted(groups) for solution in _existing_solutions(client, group)]
 
     def returnable(records: ShopRecords, left: Iterable[Aged]) -> ShopRecords:
@@ -384,7 +378,7 @@ def prune_filters(
         return ()
     listed = (
         listed_filter
-        for group in _groups(release)
+        for group in release.dataset_groups
         for listed_filter in paginate(client.list_filters, "Filters", datasetGroupArn=group)
     )
     existing = [_aged(listed_filter, "filterArn") for listed_filter in listed]

@@ -120,9 +120,10 @@ class ReleaseRecord:
         return {alias: served.solution_version_arn for alias, served in self.campaigns.items()}
 
     @property
-    def told(self) -> set[Backend]:
-        """The backends that get events, and users and items that are put."""
-        return {backend_of(self.dataset_group_arn)} | ({"engine"} if self.fallback_tracking_id else set())
+    def dataset_groups(self) -> tuple[str, ...]:
+        """The ARNs of the groups that get events, and users and items that are put: of each backend that answers."""
+        group = self.dataset_group_arn
+        return (group, on_backend(group, "engine")) if self.fallback_tracking_id else (group,)
 
     @property
     def baselines(self) -> dict[Backend, str]:
