@@ -320,6 +320,26 @@ def test_tables_that_later_imports_replaced_do_not_pile_up(shop: "PersonalizeCli
     assert {content["Key"].split("/")[4] for content in stored} == {"retail-items-third", "retail-items-fourth"}
 
 
+def test_a_change_of_the_schema_that_an_import_overtakes_leaves_its_table(
+    shop: "PersonalizeClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, replace = f"{ARN}:dataset/retail-engine/ITEMS", records.replace
+    schema = shop.describe_dataset(datasetArn=dataset)["dataset"]["schemaArn"]
+
+    def overtaken(*change: Any) -> bool:  # noqa: ANN401 - whatever it is called with
+        monkeypatch.setattr(records, "replace", replace)
+        imported(shop, "ITEMS", items(), "between")
+        return replace(*change)
+
+    monkeypatch.setattr(records, "replace", overtaken)
+    with pytest.raises(RetryLater, match="meanwhile"):
+        shop.update_dataset(datasetArn=dataset, schemaArn=schema)
+    shop.update_dataset(datasetArn=dataset, schemaArn=schema)
+    after = records.Records(clients.dynamodb, environment.table).get("dataset", dataset)
+    assert after
+    assert after["_folder"].endswith("/retail-items-between/")
+
+
 def test_a_dataset_takes_no_schema_that_aws_would_refuse_and_new_columns_that_allow_null(
     shop: "PersonalizeClient",
 ) -> None:

@@ -145,8 +145,8 @@ class Disk:
     def keep_only(self, folders: Callable[[], Collection[str]]) -> None:
         """Remove all other folders from the disk; none is fetched while `folders` says which are in use."""
         with self._lock:
-            wanted = {self.root / folder for folder in folders()}
+            in_use = {self.root / folder for folder in folders()}
             for path in sorted(self.root.rglob("*"), reverse=True):
-                inside = any(folder == path or folder in path.parents or path in folder.parents for folder in wanted)
+                inside = any(folder == path or folder in path.parents or path in folder.parents for folder in in_use)
                 if path.is_dir() and not inside:
                     shutil.rmtree(path, ignore_errors=True)

@@ -14,7 +14,6 @@ from personalization.engine.backend import TRACKER, Account, Operation, Refused
 from personalization.engine.describing import datasets_of, required, schemas
 from personalization.engine.making import (
     arn_of,
-    change,
     change_as_read,
     create,
     group_name,
@@ -55,7 +54,8 @@ def _update_dataset(account: Account, parameters: Mapping[str, Any]) -> Members:
     dataset = required(account.records, "dataset", parameters["datasetArn"])
     present = required(account.records, "schema", dataset["schemaArn"])["schema"]
     _check_schema(account, dataset, parameters["schemaArn"], present)
-    return change(account, "dataset", parameters["datasetArn"], {"schemaArn": parameters["schemaArn"]})
+    change_as_read(account, "dataset", dataset, {"schemaArn": parameters["schemaArn"]})
+    return {"datasetArn": parameters["datasetArn"]}
 
 
 def _check_schema(account: Account, dataset: Members, arn: str, present: str | None = None) -> None:

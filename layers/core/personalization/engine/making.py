@@ -84,13 +84,16 @@ def change_as_read(
     Raises:
         RetryLater: it has changed, and nothing is stored.
     """
-    after = {**before, **members, "lastUpdatedDateTime": account.clock()}
-    if not records.replace(account.records, kind, before, after, *made):
+    if not records.replace(account.records, kind, before, _changed(account, before, members), *made):
         raise RetryLater(before[f"{kind}Arn"], "another call changed it meanwhile")
 
 
 def change(account: Account, kind: str, arn: str, members: Mapping[str, Any]) -> Members:
     """Change members of a resource, and return the answer that names it."""
     before = required(account.records, kind, arn)
-    records.put(account.records, kind, arn, {**before, **members, "lastUpdatedDateTime": account.clock()})
+    records.put(account.records, kind, arn, _changed(account, before, members))
     return {f"{kind}Arn": arn}
+
+
+def _changed(account: Account, before: Members, members: Mapping[str, Any]) -> Members:
+    return {**before, **members, "lastUpdatedDateTime": account.clock()}

@@ -69,19 +69,12 @@ def put(records: Records, kind: str, arn: str, members: Members) -> None:
 def replace(records: Records, kind: str, before: Members, after: Members, *made: tuple[str, Members]) -> bool:
     """Store a resource's next state together with new resources, by their kinds; return False, and store nothing, if
     the state before is no longer what it was, or one of the new ones is there already."""
-    arn, unchanged = f"{kind}Arn", {"ConditionExpression": "body = :before"}
-    value = release_store.marshal({":before": _body(before)})
+    unchanged = {"ExpressionAttributeValues": release_store.marshal({":before": _body(before)})}
     parts: Any = [
-        {**_put(records, kind, before[arn], after), **unchanged, "ExpressionAttributeValues": value},
-        *(
-            {
-                **_put(records, other, members[f"{other}Arn"], members),
-                "ConditionExpression": "attribute_not_exists(body)",
-            }
-            for other, members in made
-        ),
+        {"Put": {**_put(records, kind, after, "body = :before"), **unchanged}},
+        *({"Put": _put(records, other, members, "attribute_not_exists(body)")} for other, members in made),
     ]
-    return holds(records.client().transact_write_items, TransactItems=[{"Put": part} for part in parts])
+    return holds(records.client().transact_write_items, TransactItems=parts)
 
 
 def delete(records: Records, kind: str, arn: str) -> None:
@@ -93,8 +86,9 @@ def _record(kind: str, arn: str, members: Members) -> dict[str, str]:
     return {"shop": OWNER, "record": _sort_key(kind, arn), "body": _body(members)}
 
 
-def _put(records: Records, kind: str, arn: str, members: Members) -> dict[str, Any]:
-    return {"TableName": records.table(), "Item": release_store.marshal(_record(kind, arn, members))}
+def _put(records: Records, kind: str, members: Members, condition: str) -> dict[str, Any]:
+    item = release_store.marshal(_record(kind, members[f"{kind}Arn"], members))
+    return {"TableName": records.table(), "Item": item, "ConditionExpression": condition}
 
 
 def _body(members: Members) -> str:
